@@ -1,0 +1,23 @@
+/* What the subcommands of the program share. Hosted. */
+#ifndef CVTPM_CLI_H
+#define CVTPM_CLI_H
+
+/* Exit statuses, the same for every subcommand. */
+enum cli_exit {
+	CLI_YES = 0,     /* done, or: to be trusted */
+	CLI_NO = 1,      /* refused */
+	CLI_FAULT = 2,   /* wrong usage, or something of this machine failed */
+	CLI_UNKNOWN = 3, /* could not tell: something needed was missing */
+};
+
+struct cli_command {
+	const char *name;
+	const char *summary;               /* one line for `cvtpm --help` */
+	int (*run)(int argc, char **argv); /* argv[0] is "cvtpm NAME"; returns enum cli_exit */
+};
+
+/* One line on standard error, "cvtpm NAME: ...": what failed, with which value,
+ * and what to do about it. */
+__attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
+
+#endif

@@ -1,0 +1,105 @@
+#include "crypto/wolf.h"
+
+/* What is in cvtpm_drbg.state. wolfCrypt puts the generator's working state and
+ * the scratch of its self-test on the heap: on the arena here. */
+struct drbg_state {
+	WC_RNG rng;
+	struct arena arena;
+	_Alignas(16) uint8_t memory[1024];
+};
+
+_Static_assert(sizeof(struct drbg_state) <= sizeof((struct cvtpm_drbg *)0)->state, "DRBG state");
+
+static struct drbg_state *state_of(struct cvtpm_drbg *drbg)
+{
+	return (struct drbg_state *)(void *)drbg->state;
+}
+
+WC_RNG *drbg_rng(struct cvtpm_drbg *drbg)
+{
+	return &state_of(drbg)->rng;
+}
+
+#ifndef CVTPM_WOLFSSL_PACKAGED
+
+/* wolfCrypt's seed hook. It gets a member of the generator, and so leads back to
+ * the one DRBG that asks: each instance has its own entropy source. */
+int cvtpm_wc_seed(struct OS_Seed *seed, unsigned char *out, unsigned int len)
+{
+	uint8_t *state =
+		(uint8_t *)seed - offsetof(WC_RNG, seed) - offsetof(struct drbg_state, rng);
+	struct cvtpm_drbg *drbg =
+		(struct cvtpm_drbg *)(void *)(state - offsetof(struct cvtpm_drbg, state));
+
+	return drbg->entropy(drbg->entropy_context, out, len) ? -1 : 0;
+}
+
+static int drbg_start(struct drbg_state *state)
+{
+	arena_begin(&state->arena, state->memory, sizeof state->memory);
+	return wc_InitRng_ex(&state->rng, &state->arena, INVALID_DEVID);
+}
+
+static int drbg_seed_again(struct cvtpm_drbg *drbg)
+{
+	(void)drbg; /* seeded from the entropy source by drbg_start */
+	return 0;
+}
+
+#else
+
+static int drbg_start(struct drbg_state *state)
+{
+	return wc_InitRng(&state->rng);
+}
+
+/* The installed library seeds itself from the operating system and has no hook
+ * for an instance: what the instance's own source gives is added to that. */
+static int drbg_seed_again(struct cvtpm_drbg *drbg)
+{
+	uint8_t seed[48];
+	int err = drbg->entropy(drbg->entropy_context, seed, sizeof seed);
+
+	if (!err)
+		err = wc_RNG_DRBG_Reseed(drbg_rng(drbg), seed, sizeof seed);
+	cvtpm_wipe(seed, sizeof seed);
+	return err;
+}
+
+#endif
+
+int cvtpm_drbg_begin(struct cvtpm_drbg *drbg, int (*entropy)(void *, uint8_t *, size_t),
+		     void *entropy_context)
+{
+	memset(drbg, 0, sizeof *drbg);
+	drbg->entropy = entropy;
+	drbg->entropy_context = entropy_context;
+	if (drbg_start(state_of(drbg)))
+		return CVTPM_ERR_ENTROPY;
+	if (drbg_seed_again(drbg)) {
+		cvtpm_drbg_end(drbg);
+		return CVTPM_ERR_ENTROPY;
+	}
+	return 0;
+}
+
+int cvtpm_drbg_bytes(struct cvtpm_drbg *drbg, uint8_t *out, size_t len)
+{
+	/* Nothing longer than this in one request (SP 800-90A, table 2: 2^19 bits). */
+	const size_t most = 0x10000;
+
+	for (size_t done = 0, part; done < len; done += part) {
+		part = len - done < most ? len - done : most;
+		if (wc_RNG_GenerateBlock(drbg_rng(drbg), out + done, (word32)part)) {
+			cvtpm_wipe(out, len);
+			return CVTPM_ERR_ENTROPY;
+		}
+	}
+	return 0;
+}
+
+void cvtpm_drbg_end(struct cvtpm_drbg *drbg)
+{
+	wc_FreeRng(drbg_rng(drbg));
+	cvtpm_wipe(drbg, sizeof *drbg);
+}

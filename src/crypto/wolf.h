@@ -1,0 +1,31 @@
+/* wolfCrypt's headers, for the files of this folder only. */
+#ifndef CVTPM_WOLF_H
+#define CVTPM_WOLF_H
+
+#ifdef CVTPM_WOLFSSL_PACKAGED
+#include <wolfssl/options.h>
+#endif
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+#include <wolfssl/wolfcrypt/hash.h>
+#include <wolfssl/wolfcrypt/hmac.h>
+#include <wolfssl/wolfcrypt/random.h>
+
+#include "crypto/arena.h"
+#include "crypto/crypto.h"
+#include "crypto/mem.h"
+#include "cvtpm/err.h"
+
+/* The generator inside a begun DRBG. */
+WC_RNG *drbg_rng(struct cvtpm_drbg *drbg);
+
+/* wolfCrypt counts in 32 bits. */
+static inline bool fits_word32(size_t len)
+{
+	return len <= 0xFFFFFFFFu;
+}
+
+#endif
