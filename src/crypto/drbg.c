@@ -34,35 +34,26 @@ int cvtpm_wc_seed(struct OS_Seed *seed, unsigned char *out, unsigned int len)
 	return drbg->entropy(drbg->entropy_context, out, len) ? -1 : 0;
 }
 
-static int drbg_start(struct drbg_state *state)
+static int drbg_start(struct cvtpm_drbg *drbg)
 {
+	struct drbg_state *state = state_of(drbg);
+
 	arena_begin(&state->arena, state->memory, sizeof state->memory);
 	return wc_InitRng_ex(&state->rng, &state->arena, INVALID_DEVID);
 }
 
-static int drbg_seed_again(struct cvtpm_drbg *drbg)
-{
-	(void)drbg; /* seeded from the entropy source by drbg_start */
-	return 0;
-}
-
 #else
 
-static int drbg_start(struct drbg_state *state)
-{
-	return wc_InitRng(&state->rng);
-}
-
 /* The installed library seeds itself from the operating system and has no hook
- * for an instance: what the instance's own source gives is added to that. */
-static int drbg_seed_again(struct cvtpm_drbg *drbg)
+ * for an instance: what the instance's own source gives goes in as the nonce. */
+static int drbg_start(struct cvtpm_drbg *drbg)
 {
-	uint8_t seed[48];
-	int err = drbg->entropy(drbg->entropy_context, seed, sizeof seed);
+	uint8_t nonce[48];
+	int err = drbg->entropy(drbg->entropy_context, nonce, sizeof nonce);
 
 	if (!err)
-		err = wc_RNG_DRBG_Reseed(drbg_rng(drbg), seed, sizeof seed);
-	cvtpm_wipe(seed, sizeof seed);
+		err = wc_InitRngNonce(drbg_rng(drbg), nonce, sizeof nonce);
+	cvtpm_wipe(nonce, sizeof nonce);
 	return err;
 }
 
@@ -74,13 +65,7 @@ int cvtpm_drbg_begin(struct cvtpm_drbg *drbg, int (*entropy)(void *, uint8_t *, 
 	memset(drbg, 0, sizeof *drbg);
 	drbg->entropy = entropy;
 	drbg->entropy_context = entropy_context;
-	if (drbg_start(state_of(drbg)))
-		return CVTPM_ERR_ENTROPY;
-	if (drbg_seed_again(drbg)) {
-		cvtpm_drbg_end(drbg);
-		return CVTPM_ERR_ENTROPY;
-	}
-	return 0;
+	return drbg_start(drbg) ? CVTPM_ERR_ENTROPY : 0;
 }
 
 int cvtpm_drbg_bytes(struct cvtpm_drbg *drbg, uint8_t *out, size_t len)
