@@ -36,11 +36,13 @@ enum cvtpm_isolation {
 struct cvtpm_snp_provider;
 
 struct cvtpm_snp_provider_ops {
-	/* Asks for a report at VMPL 0 over `report_data`.
-	 * CVTPM_ERR_KEY_GONE: the VMPCK was wiped after an answer that could not be
-	 * trusted, and no report will come any more. CVTPM_ERR_PEER: refused by
-	 * firmware or hypervisor, whose codes are in the provider's `status`.
-	 * CVTPM_ERR_NOT_FOUND: there is no such device. CVTPM_ERR_FORMAT. */
+	/* Asks for a report at VMPL 0 over `report_data`. What comes has the form of
+	 * a report with this REPORT_DATA; its signature is for a verifier.
+	 * CVTPM_ERR_PEER: refused by firmware or hypervisor, whose codes are in the
+	 * provider's `status`. CVTPM_ERR_FORMAT, CVTPM_ERR_AUTH: the answer could not
+	 * be trusted. CVTPM_ERR_KEY_GONE: the VMPCK was wiped after such an answer or
+	 * refusal, and nothing will come any more. CVTPM_ERR_NOT_FOUND: there is no
+	 * such device. */
 	int (*report)(struct cvtpm_snp_provider *provider,
 		      const uint8_t report_data[SNP_REPORT_DATA_SIZE],
 		      uint8_t report[SNP_REPORT_SIZE]);
