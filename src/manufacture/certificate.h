@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The largest certificate that is made: EK certificate, report and chain inside. */
+/* Room enough for an EK certificate with report, claims and the certificate
+ * table of any known processor inside (such tables take about 5 KB). */
 #define CVTPM_CERTIFICATE_MAX_SIZE 12288
 
 /* What the TPM says of itself (TPM2_GetCapability), for the subjectAltName and
@@ -49,7 +50,7 @@ struct cvtpm_certificate_evidence {
 	enum cvtpm_isolation isolation;
 	const char *sealing;                     /* "memory", "plain", "sealed", "sealed-snp" */
 	uint64_t rollback_floor;                 /* store generation at manufacture */
-	const char *software, *software_version; /* EAT swname, swversion */
+	const char *software, *software_version; /* EAT swname, swversion; iat is not_before */
 };
 
 #define CVTPM_SERIAL_SIZE 16
@@ -60,10 +61,16 @@ struct cvtpm_certificate_times {
 };
 
 /** The EK certificate. `serial` is random; the top bit is cleared and a zero top
- *  byte set to 1, so that it is positive and of full length. `*der_len` in:
- *  room, out: length; CVTPM_ERR_SIZE with the length needed (exact: the
- *  signature is made first) when there is not enough room. Other errors: those
- *  of issuer->sign. */
+ *  byte set to 1, so that it is positive and of full length. `evidence` may be
+ *  NULL. `*der_len` in: room, out: length.
+ *
+ *  CVTPM_ERR_SIZE: not enough room; `*der_len` is the length needed, exact if at
+ *  least the part that is signed did fit, else with the longest signature that
+ *  the issuer's curve can give (an ECDSA signature varies by a few bytes).
+ *  CVTPM_ERR_PARAM: a key that is not of its kind, times in the wrong order or
+ *  after the year 9999, facts that are empty or not printable, claims without
+ *  their texts. CVTPM_ERR_UNSUPPORTED: an issuer with another curve than P-256
+ *  and P-384. Otherwise the errors of issuer->sign. */
 int cvtpm_certificate_ek(const struct cvtpm_issuer *issuer, const struct cvtpm_ek_key *key,
 			 const struct cvtpm_tpm_facts *facts,
 			 const struct cvtpm_certificate_evidence *evidence,
@@ -80,7 +87,8 @@ struct cvtpm_platform_facts {
 };
 
 /** The platform certificate (attribute certificate, version 2): its holder is
- *  the EK certificate `ek_serial` of the same issuer. */
+ *  the EK certificate `ek_serial` of the same issuer. Both serials are made
+ *  positive as above. Texts may not be empty. Errors as above. */
 int cvtpm_certificate_platform(const struct cvtpm_issuer *issuer,
 			       const uint8_t ek_serial[CVTPM_SERIAL_SIZE],
 			       const struct cvtpm_platform_facts *facts,
@@ -100,10 +108,13 @@ struct cvtpm_boot_issuer {
 	uint8_t certificate[1024];
 };
 
-/** Makes the key and its certificate. `drbg` must live until the end. */
+/** Makes the key and its certificate. `drbg` must live until the end. On an
+ *  error nothing of the key is left. Errors: those of the DRBG and of key
+ *  generation; CVTPM_ERR_PARAM for wrong times. */
 int cvtpm_boot_issuer_begin(struct cvtpm_boot_issuer *boot, struct cvtpm_drbg *drbg,
 			    const struct cvtpm_certificate_times *times);
-/** Wipes the key; the issuer cannot sign any more. */
+/** Wipes the key; from now on the issuer's sign answers CVTPM_ERR_STATE. Its
+ *  name and certificate stay. */
 void cvtpm_boot_issuer_end(struct cvtpm_boot_issuer *boot);
 
 #endif
