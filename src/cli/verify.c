@@ -1,0 +1,375 @@
+/*
+ * cvtpm verify: is this evidence to be trusted?
+ *
+ * Reads files, calls the library once, prints what it said. Files that cannot
+ * be read and arguments that cannot be understood are faults (2); files whose
+ * content is bad are bad evidence (1).
+ */
+#include "cli/cli.h"
+#include "cvtpm/evidence.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILES_MAX        32
+#define MEASUREMENTS_MAX 64
+/* Nothing that is asked for is this large; the library refuses one byte more. */
+#define FILE_MAX_SIZE (1u << 20)
+
+struct arguments {
+	const char *report, *ek_cert_report, *ek_cert, *ek_public, *lab_root;
+	const char *certs[FILES_MAX], *crls[FILES_MAX];
+	size_t cert_count, crl_count;
+	struct cvtpm_allowed_measurement measurements[MEASUREMENTS_MAX];
+	size_t measurement_count;
+	struct cvtpm_policy policy;
+	bool json;
+	int several; /* the option whose further values may follow without repeating it */
+};
+
+enum verify_option {
+	OPTION_REPORT = 1,
+	OPTION_CERTS,
+	OPTION_MEASUREMENT,
+	OPTION_MEASUREMENT_PROCESS,
+	OPTION_EK_CERT,
+	OPTION_EK_PUBLIC,
+	OPTION_EK_CERT_REPORT,
+	OPTION_LAB_ROOT,
+	OPTION_ALLOW_DEBUG,
+	OPTION_VMPL,
+	OPTION_AT,
+	OPTION_REPORT_ONLY,
+	OPTION_CRL,
+	OPTION_JSON,
+};
+
+static const struct argp_option options[] = {
+	{"report", OPTION_REPORT, "FILE", 0, "SEV-SNP attestation report, 1184 bytes", 1},
+	{"certs", OPTION_CERTS, "FILE...", 0,
+	 "VCEK or VLEK, ASK or ASVK: DER or PEM, any order, several in a file, or a certificate "
+	 "table; AMD's roots are built in",
+	 1},
+	{"ek-cert", OPTION_EK_CERT, "FILE", 0,
+	 "the EK certificate; the report inside it is taken when --report is not given", 1},
+	{"ek-public", OPTION_EK_PUBLIC, "FILE", 0,
+	 "the EK as read from the TPM, TPM2B_PUBLIC or TPMT_PUBLIC", 1},
+	{"ek-cert-report", OPTION_EK_CERT_REPORT, "FILE", 0,
+	 "the report from the report index, which binds the EK certificate", 1},
+	{"crl", OPTION_CRL, "FILE...", 0, "revocation lists of the root", 1},
+	{"measurement", OPTION_MEASUREMENT, "HEX...", 0,
+	 "a measurement to accept, of an image that keeps the guest's kernel away from its TPM", 2},
+	{"measurement-process", OPTION_MEASUREMENT_PROCESS, "HEX...", 0,
+	 "the same, of an image whose TPM is a process: root there can do what the TPM can", 2},
+	{"vmpl", OPTION_VMPL, "N", 0, "privilege level the report must be from (default 0)", 2},
+	{"allow-debug", OPTION_ALLOW_DEBUG, NULL, 0, "accept a guest that the host may debug", 2},
+	{"lab-root", OPTION_LAB_ROOT, "FILE", 0,
+	 "trust this root too; the outcome is then marked LAB", 2},
+	{"at", OPTION_AT, "TIME", 0,
+	 "judge dates at this time: RFC 3339 (2026-01-31T12:00:00Z) or seconds since 1970", 2},
+	{"report-only", OPTION_REPORT_ONLY, NULL, 0,
+	 "judge the report alone: there is no EK to bind", 2},
+	{"json", OPTION_JSON, NULL, 0, "one line of JSON", 3},
+	{0},
+};
+
+static const char doc[] =
+	"Decides whether evidence is to be trusted: a report of a genuine SEV-SNP processor, of "
+	"the "
+	"image with the given measurement, bound to this EK.\v"
+	"Example:\n"
+	"  cvtpm verify --ek-cert ek.der --certs vcek.der ask_ark.pem --measurement 7f1c...\n"
+	"\n"
+	"Exit status: 0 yes, 1 refused, 2 wrong usage or a fault, 3 could not tell (something "
+	"needed "
+	"is missing; without a measurement the answer is never yes).";
+
+/* ---- arguments ---- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static void add_measurement(struct argp_state *state, struct arguments *a, const char *hex,
+			    enum cvtpm_isolation isolation)
+{
+	struct cvtpm_allowed_measurement *m = &a->measurements[a->measurement_count];
+
+	if (a->measurement_count == MEASUREMENTS_MAX)
+		argp_error(state, "more than %d measurements", MEASUREMENTS_MAX);
+	if (strlen(hex) != 2 * SNP_MEASUREMENT_SIZE)
+		argp_error(state,
+			   "measurement '%s' has %zu characters, a measurement has %d "
+			   "hexadecimal digits",
+			   hex, strlen(hex), 2 * SNP_MEASUREMENT_SIZE);
+	for (size_t i = 0; i < SNP_MEASUREMENT_SIZE; i++) {
+		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			argp_error(state, "measurement '%s' is not hexadecimal", hex);
+		m->digest[i] = (uint8_t)(high << 4 | low);
+	}
+	m->isolation = isolation;
+	a->measurement_count++;
+}
+
+static void add_file(struct argp_state *state, const char **files, size_t *count, const char *path)
+{
+	if (*count == FILES_MAX)
+		argp_error(state,
+			   "more than %d files of one kind; put several certificates into one",
+			   FILES_MAX);
+	files[(*count)++] = path;
+}
+
+/* Seconds since 1970, or RFC 3339: date, T, time, optional fraction, Z or +hh:mm. */
+static bool read_time(const char *text, int64_t *at)
+{
+	struct tm tm = {0};
+	const char *rest;
+	char *end;
+	int sign, hours, minutes, used = 0;
+
+	errno = 0;
+	*at = strtoll(text, &end, 10);
+	if (*text && !*end)
+		return errno == 0 && *at > 0;
+	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest)
+		rest = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+	if (!rest)
+		return false;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	*at = timegm(&tm);
+	if ((*rest == 'Z' || *rest == 'z') && !rest[1])
+		return *at > 0;
+	if ((*rest != '+' && *rest != '-') ||
+	    sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || rest[6] ||
+	    hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+		return false;
+	sign = *rest == '+' ? 1 : -1;
+	*at -= sign * (hours * 3600 + minutes * 60);
+	return *at > 0;
+}
+
+static void set_once(struct argp_state *state, const char **where, const char *value,
+		     const char *option)
+{
+	if (*where)
+		argp_error(state, "--%s is given twice", option);
+	*where = value;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	if (key == ARGP_KEY_ARG) {
+		if (!a->several)
+			argp_error(state, "'%s' belongs to no option", value);
+		key = a->several;
+	} else if (key > 0 && key <= OPTION_JSON) {
+		a->several = 0;
+	}
+	switch (key) {
+	case OPTION_REPORT:
+		set_once(state, &a->report, value, "report");
+		return 0;
+	case OPTION_EK_CERT:
+		set_once(state, &a->ek_cert, value, "ek-cert");
+		return 0;
+	case OPTION_EK_PUBLIC:
+		set_once(state, &a->ek_public, value, "ek-public");
+		return 0;
+	case OPTION_EK_CERT_REPORT:
+		set_once(state, &a->ek_cert_report, value, "ek-cert-report");
+		return 0;
+	case OPTION_LAB_ROOT:
+		set_once(state, &a->lab_root, value, "lab-root");
+		return 0;
+	case OPTION_CERTS:
+		add_file(state, a->certs, &a->cert_count, value);
+		a->several = key;
+		return 0;
+	case OPTION_CRL:
+		add_file(state, a->crls, &a->crl_count, value);
+		a->several = key;
+		return 0;
+	case OPTION_MEASUREMENT:
+		add_measurement(state, a, value, CVTPM_ISOLATION_SVSM);
+		a->several = key;
+		return 0;
+	case OPTION_MEASUREMENT_PROCESS:
+		add_measurement(state, a, value, CVTPM_ISOLATION_PROCESS);
+		a->several = key;
+		return 0;
+	case OPTION_VMPL:
+		if (strlen(value) != 1 || value[0] < '0' || value[0] > '3')
+			argp_error(state, "--vmpl '%s': there are levels 0 to 3", value);
+		a->policy.vmpl = (uint32_t)(value[0] - '0');
+		return 0;
+	case OPTION_AT:
+		if (!read_time(value, &a->policy.at))
+			argp_error(state,
+				   "--at '%s' is no time: give RFC 3339, as "
+				   "2026-01-31T12:00:00Z, or seconds since 1970",
+				   value);
+		return 0;
+	case OPTION_ALLOW_DEBUG:
+		a->policy.allow_debug = true;
+		return 0;
+	case OPTION_REPORT_ONLY:
+		a->policy.report_only = true;
+		return 0;
+	case OPTION_JSON:
+		a->json = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->report && !a->ek_cert && !a->ek_cert_report)
+			argp_error(state, "no evidence: give --report, or --ek-cert");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- files ---- */
+
+/* Everything that is read, so that it can be freed. */
+struct files {
+	uint8_t *data[2 * FILES_MAX + 8];
+	size_t count;
+};
+
+/* Reads at most one byte more than any evidence may have. */
+static bool read_file(struct files *files, const char *path, struct cvtpm_bytes *bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t *data = fd < 0 ? NULL : malloc(FILE_MAX_SIZE + 1);
+	size_t len = 0;
+	ssize_t got = -1;
+
+	while (data && len <= FILE_MAX_SIZE &&
+	       (got = read(fd, data + len, FILE_MAX_SIZE + 1 - len)) > 0)
+		len += (size_t)got;
+	if (!data || got < 0) {
+		cli_error("cannot read %s: %s", path, strerror(errno));
+		free(data);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	close(fd);
+	files->data[files->count++] = data;
+	*bytes = (struct cvtpm_bytes){.data = data, .len = len, .name = path};
+	return true;
+}
+
+static bool read_optional(struct files *files, const char *path, struct cvtpm_bytes *bytes)
+{
+	return !path || read_file(files, path, bytes);
+}
+
+static bool read_several(struct files *files, const char *const *paths, size_t count,
+			 struct cvtpm_bytes *bytes)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!read_file(files, paths[i], &bytes[i]))
+			return false;
+	return true;
+}
+
+/* ---- the command ---- */
+
+static int print(const struct arguments *a, const struct cvtpm_verification *v)
+{
+	char *text = a->json ? cvtpm_verification_json(v) : cvtpm_verification_text(v);
+
+	if (!text) {
+		cli_error("out of memory");
+		return CLI_FAULT;
+	}
+	printf(a->json ? "%s\n" : "%s", text);
+	free(text);
+	if (fflush(stdout)) {
+		cli_error("cannot write the outcome: %s", strerror(errno));
+		return CLI_FAULT;
+	}
+	return (int)v->answer;
+}
+
+static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
+		 const struct cvtpm_bytes *lab_root)
+{
+	struct cvtpm_verification *v = malloc(sizeof(*v));
+	int result;
+
+	if (!v) {
+		cli_error("out of memory");
+		return CLI_FAULT;
+	}
+	a->policy.measurements = a->measurements;
+	a->policy.measurement_count = a->measurement_count;
+	a->policy.lab_roots = lab_root;
+	a->policy.lab_root_count = a->lab_root ? 1 : 0;
+
+	result = cvtpm_verify_evidence(evidence, &a->policy, v);
+	if (!result) {
+		result = print(a, v);
+	} else if (a->lab_root) {
+		cli_error("lab root %s is not one certificate in DER or PEM", a->lab_root);
+		result = CLI_FAULT;
+	} else {
+		cli_error("out of memory");
+		result = CLI_FAULT;
+	}
+	free(v);
+	return result;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	const struct argp argp = {.options = options, .parser = parse, .doc = doc};
+	struct arguments *a = calloc(1, sizeof(*a));
+	struct cvtpm_bytes certs[FILES_MAX], crls[FILES_MAX], lab_root = {0};
+	struct cvtpm_evidence evidence = {.certificates = certs, .crls = crls};
+	struct files files = {.count = 0};
+	int result = CLI_FAULT;
+
+	if (!a) {
+		cli_error("out of memory");
+		return CLI_FAULT;
+	}
+	argp_err_exit_status = CLI_FAULT;
+	if (!argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) &&
+	    read_optional(&files, a->report, &evidence.report) &&
+	    read_optional(&files, a->ek_cert_report, &evidence.ek_cert_report) &&
+	    read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
+	    read_optional(&files, a->ek_public, &evidence.ek_public) &&
+	    read_optional(&files, a->lab_root, &lab_root) &&
+	    read_several(&files, a->certs, a->cert_count, certs) &&
+	    read_several(&files, a->crls, a->crl_count, crls)) {
+		evidence.certificate_count = a->cert_count;
+		evidence.crl_count = a->crl_count;
+		result = judge(a, &evidence, &lab_root);
+	}
+	for (size_t i = 0; i < files.count; i++)
+		free(files.data[i]);
+	free(a);
+	return result;
+}
