@@ -7,7 +7,8 @@
 #include "crypto/mem.h"
 #include "cvtpm/err.h"
 
-#define NAME_PREFIX "per-boot EK issuer "
+/* Short, because it has to fit into EK certificates that have little room left. */
+#define NAME_PREFIX "cvtpm per-boot "
 
 /* ---- the issuer ---- */
 
@@ -62,8 +63,8 @@ static int make_key_id(const struct cvtpm_ecc_public *key, uint8_t key_id[20])
 	return 0;
 }
 
-/* O=cvtpm, CN=per-boot EK issuer and the first 32 bits of the key identifier,
- * so that the issuers of two boots differ by name. */
+/* CN=cvtpm per-boot and the first 32 bits of the key identifier, so that the
+ * issuers of two boots differ by name. */
 static int make_name(struct cvtpm_boot_issuer *boot)
 {
 	char common_name[sizeof NAME_PREFIX + 8] = NAME_PREFIX;
@@ -74,7 +75,6 @@ static int make_name(struct cvtpm_boot_issuer *boot)
 		digits[i] = "0123456789abcdef"[boot->key_id[i / 2] >> (i % 2 ? 0 : 4) & 15];
 	der_start(&d, boot->name, sizeof boot->name);
 	der_begin(&d, DER_SEQUENCE);
-	certificate_rdn(&d, OID_ORGANIZATION_NAME, "cvtpm");
 	certificate_rdn(&d, OID_COMMON_NAME, common_name);
 	der_end(&d);
 	boot->issuer.name_len = d.out.len;

@@ -9,8 +9,7 @@
 #include "manufacture/der.h"
 
 /* Names: X.520 */
-#define OID_COMMON_NAME       "2.5.4.3"
-#define OID_ORGANIZATION_NAME "2.5.4.10"
+#define OID_COMMON_NAME "2.5.4.3"
 /* Algorithms: RFC 8017, RFC 5480, RFC 5758 */
 #define OID_RSA_ENCRYPTION    "1.2.840.113549.1.1.1"
 #define OID_EC_PUBLIC_KEY     "1.2.840.10045.2.1"
