@@ -1,0 +1,557 @@
+/* Life, resets and commands of an instance: include/cvtpm/instance.h. */
+#include "manufacture/owner.h"
+
+#include "crypto/crypto.h"
+#include "crypto/mem.h"
+#include "cvtpm/err.h"
+#include "cvtpm/store.h"
+#include "manufacture/wire.h"
+
+#define CC_STARTUP  0x144u
+#define CC_SHUTDOWN 0x145u
+
+#define DEFAULT_EKS   (CVTPM_EK_RSA2048 | CVTPM_EK_P256 | CVTPM_EK_P384)
+#define ALL_EKS       (DEFAULT_EKS | CVTPM_EK_RSA3072)
+#define DEFAULT_BANKS (CVTPM_PCR_SHA256 | CVTPM_PCR_SHA384)
+#define ALL_BANKS     (CVTPM_PCR_SHA1 | DEFAULT_BANKS | CVTPM_PCR_SHA512)
+
+int owner_log_failure(struct cvtpm_instance *o, enum cvtpm_log_level level, const char *job,
+		      const char *object, int err)
+{
+	if (err == CVTPM_ERR_TPM)
+		LOG(&o->platform, level, "% %: TPM2_% answered %", LOG_TEXT(job), LOG_TEXT(object),
+		    LOG_TEXT(o->client.last->name), LOG_HEX(o->client.rc));
+	else
+		LOG(&o->platform, level, "% %: %", LOG_TEXT(job), LOG_TEXT(object),
+		    LOG_TEXT(cvtpm_strerror(err)));
+	return err;
+}
+
+/* ---- the owner's own commands ---- */
+
+static uint32_t response_code(const uint8_t *response, size_t len)
+{
+	struct wire_reader r = {response, len};
+
+	wire_take_bytes(&r, 6);
+	return (uint32_t)wire_take(&r, 4);
+}
+
+static int execute_once(struct cvtpm_instance *o, const uint8_t *command, size_t command_len,
+			uint8_t *response, size_t *response_len)
+{
+	size_t room = *response_len;
+	int err =
+		o->config.engine->execute(o->tpm, 0, command, command_len, response, response_len);
+
+	return err == 0 && *response_len > room ? CVTPM_ERR_FORMAT : err;
+}
+
+/* While the owner works nobody else's wish to cancel counts: a guest could keep
+ * an EK from being made by it. One that was on its way already is overheard. */
+static int execute_own(void *context, const uint8_t *command, size_t command_len, uint8_t *response,
+		       size_t *response_len)
+{
+	struct cvtpm_instance *o = context;
+	size_t room = *response_len;
+	int err;
+
+	__atomic_store_n(&o->busy, true, __ATOMIC_SEQ_CST);
+	err = execute_once(o, command, command_len, response, response_len);
+	if (err == 0 && response_code(response, *response_len) == TPM_RC_CANCELED) {
+		*response_len = room;
+		err = execute_once(o, command, command_len, response, response_len);
+	}
+	__atomic_store_n(&o->busy, false, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+/* As its user sends them. */
+static int execute_as_user(void *context, const uint8_t *command, size_t command_len,
+			   uint8_t *response, size_t *response_len)
+{
+	return cvtpm_instance_execute(context, 0, command, command_len, response, response_len);
+}
+
+/* ---- the store ---- */
+
+static bool begins_with(const char *key, const char *prefix)
+{
+	while (*prefix && *key == *prefix) {
+		key++;
+		prefix++;
+	}
+	return *prefix == 0;
+}
+
+/* Counts records that are not the owner's. */
+static int count_foreign(void *context, const char *key, size_t value_len)
+{
+	size_t *count = context;
+
+	(void)value_len;
+	*count += !begins_with(key, "owner/");
+	return 0;
+}
+
+static int count_any(void *context, const char *key, size_t value_len)
+{
+	size_t *count = context;
+
+	(void)key;
+	(void)value_len;
+	++*count;
+	return 0;
+}
+
+static int collect(void *context, const char *key, size_t value_len)
+{
+	struct cvtpm_instance *o = context;
+	size_t i = o->work.copy.count, len = 0;
+
+	while (key[len])
+		len++;
+	if (i == COPY_MAX_RECORDS || len >= sizeof o->work.copy.keys[i])
+		return CVTPM_ERR_SIZE;
+	memcpy(o->work.copy.keys[i], key, len + 1);
+	o->work.copy.changes[i] = (struct cvtpm_change){o->work.copy.keys[i], NULL, value_len};
+	o->work.copy.count++;
+	return 0;
+}
+
+/* Removes what an unfinished manufacture left in a memory store. */
+static int empty_store(struct cvtpm_instance *o)
+{
+	o->work.copy.count = 0;
+	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", collect, o));
+	if (o->work.copy.count == 0)
+		return 0;
+	return cvtpm_store_commit(o->platform.store, o->work.copy.changes, o->work.copy.count);
+}
+
+/* Reads each collected record from `from` into the copy's bytes. */
+static int fetch_collected(struct cvtpm_instance *o, struct cvtpm_store *from, size_t *used)
+{
+	for (size_t i = 0; i < o->work.copy.count; i++) {
+		struct cvtpm_change *change = &o->work.copy.changes[i];
+		uint8_t *value = o->work.copy.bytes + *used;
+
+		CVTPM_TRY(cvtpm_store_get(from, change->key, value,
+					  sizeof o->work.copy.bytes - *used, &change->value_len));
+		change->value = value;
+		*used += change->value_len;
+	}
+	return 0;
+}
+
+/* Puts every record of `from`, and the owner's, into `to` with one commit. */
+static int copy_store(struct cvtpm_instance *o, struct cvtpm_store *from, struct cvtpm_store *to)
+{
+	size_t used = 0, len;
+
+	o->work.copy.count = 0;
+	CVTPM_TRY(cvtpm_store_list(from, "", collect, o));
+	CVTPM_TRY(fetch_collected(o, from, &used));
+	if (o->work.copy.count == COPY_MAX_RECORDS)
+		return CVTPM_ERR_SIZE;
+	len = record_write(&o->record, o->work.copy.bytes + used, sizeof o->work.copy.bytes - used);
+	if (len == 0)
+		return CVTPM_ERR_SIZE;
+	o->work.copy.changes[o->work.copy.count++] =
+		(struct cvtpm_change){RECORD_KEY, o->work.copy.bytes + used, len};
+	return cvtpm_store_commit(to, o->work.copy.changes, o->work.copy.count);
+}
+
+static int load_record(struct cvtpm_instance *o)
+{
+	uint8_t bytes[RECORD_MAX_SIZE];
+	size_t len;
+	int err;
+
+	err = cvtpm_store_get(o->platform.store, RECORD_KEY, bytes, sizeof bytes, &len);
+	if (err == CVTPM_ERR_NOT_FOUND)
+		return err;
+	if (err == 0)
+		err = record_read(&o->record, bytes, len);
+	if (err < 0)
+		return owner_log_failure(o, CVTPM_LOG_ERROR, "reading from the store the record",
+					 RECORD_KEY, err);
+	return 0;
+}
+
+static int save_record(struct cvtpm_instance *o)
+{
+	uint8_t bytes[RECORD_MAX_SIZE];
+	const struct cvtpm_change change = {RECORD_KEY, bytes,
+					    record_write(&o->record, bytes, sizeof bytes)};
+
+	if (change.value_len == 0)
+		return CVTPM_ERR_SIZE;
+	return cvtpm_store_commit(o->platform.store, &change, 1);
+}
+
+/* ---- power ---- */
+
+static void forget_session(struct cvtpm_instance *o)
+{
+	o->started = false;
+	o->orderly = false;
+	o->failed = false;
+}
+
+int cvtpm_instance_power_on(struct cvtpm_instance *o)
+{
+	forget_session(o);
+	return o->config.engine->power_on(o->tpm);
+}
+
+int cvtpm_instance_reset(struct cvtpm_instance *o)
+{
+	return cvtpm_instance_power_on(o);
+}
+
+void cvtpm_instance_power_off(struct cvtpm_instance *o)
+{
+	forget_session(o);
+	o->config.engine->power_off(o->tpm);
+}
+
+void cvtpm_instance_fail_until_reset(struct cvtpm_instance *o, const char *reason)
+{
+	LOG(&o->platform, CVTPM_LOG_ERROR, "failure mode until the next reset: %",
+	    LOG_TEXT(reason));
+	o->failed = true;
+}
+
+/* ---- opening ---- */
+
+static int check_config(const struct cvtpm_platform *platform,
+			const struct cvtpm_instance_config *config)
+{
+	if (!platform->store || !platform->entropy || !platform->clock_ms || !config->engine)
+		return CVTPM_ERR_PARAM;
+	if (config->eks & ~(unsigned)ALL_EKS || config->pcr_banks & ~(unsigned)ALL_BANKS)
+		return CVTPM_ERR_PARAM;
+	return 0;
+}
+
+static void begin(struct cvtpm_instance *o, const struct cvtpm_platform *platform,
+		  const struct cvtpm_instance_config *config)
+{
+	memset(o, 0, sizeof *o);
+	o->platform = *platform;
+	o->config = *config;
+	if (!o->config.eks)
+		o->config.eks = DEFAULT_EKS;
+	if (!o->config.pcr_banks)
+		o->config.pcr_banks = DEFAULT_BANKS;
+	o->kind = platform->store->kind;
+	tpm_client_begin(&o->client, execute_own, o);
+	tpm_client_begin(&o->user, execute_as_user, o);
+}
+
+static void end(struct cvtpm_instance *o)
+{
+	if (o->tpm)
+		o->config.engine->destroy(o->tpm);
+	cvtpm_wipe(o, sizeof *o);
+}
+
+/* Makes the TPM in o->platform.store; the engine's instance is powered on at the end,
+ * and shut down in order. */
+static int make_new(struct cvtpm_instance *o)
+{
+	bool is_new;
+
+	CVTPM_TRY(
+		o->config.engine->create(&o->tpm, &o->platform, &o->config.engine_config, &is_new));
+	if (!is_new)
+		return CVTPM_ERR_STATE;
+	CVTPM_TRY(o->config.engine->power_on(o->tpm));
+	return manufacture_tpm(o);
+}
+
+/* An ephemeral TPM: made now, then reset for its first user. */
+static int open_new(struct cvtpm_instance *o)
+{
+	int err;
+
+	if (o->config.provider)
+		CVTPM_TRY(evidence_check_store(o, o->config.provider->lab));
+	CVTPM_TRY(empty_store(o));
+	err = make_new(o);
+	if (err == 0)
+		err = save_record(o);
+	if (err == 0)
+		return cvtpm_instance_reset(o);
+	o->config.engine->destroy(o->tpm);
+	o->tpm = NULL;
+	empty_store(o);
+	return err;
+}
+
+/* Evidence is a property of a TPM from its manufacture on. */
+static int check_provider(struct cvtpm_instance *o)
+{
+	const struct cvtpm_snp_provider *provider = o->config.provider;
+
+	if (!o->record.evidence) {
+		if (provider)
+			LOG(&o->platform, CVTPM_LOG_INFO,
+			    "this TPM was made without TEE evidence and gets none from %",
+			    LOG_TEXT(provider->name));
+		o->config.provider = NULL;
+		return 0;
+	}
+	CVTPM_TRY(evidence_check_store(o, o->record.lab));
+	if (!provider || provider->lab == o->record.lab)
+		return 0;
+	LOG(&o->platform, CVTPM_LOG_ERROR,
+	    "this TPM was made with evidence of % AMD-SP and gets none from %",
+	    LOG_TEXT(o->record.lab ? "the simulated" : "a real"), LOG_TEXT(provider->name));
+	return CVTPM_ERR_POLICY;
+}
+
+static int open_made(struct cvtpm_instance *o)
+{
+	size_t count = 0;
+	bool is_new;
+
+	CVTPM_TRY(check_provider(o));
+	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", count_foreign, &count));
+	if (count == 0) {
+		LOG(&o->platform, CVTPM_LOG_ERROR, "the store has the record % but no state of %",
+		    LOG_TEXT(RECORD_KEY), LOG_TEXT("a TPM"));
+		return CVTPM_ERR_FORMAT;
+	}
+	CVTPM_TRY(
+		o->config.engine->create(&o->tpm, &o->platform, &o->config.engine_config, &is_new));
+	if (is_new) {
+		LOG(&o->platform, CVTPM_LOG_ERROR, "the store holds a TPM, but none of engine %",
+		    LOG_TEXT(o->config.engine->name));
+		return CVTPM_ERR_FORMAT;
+	}
+	return cvtpm_instance_power_on(o);
+}
+
+/* There is no record: nothing, or something that nobody vouches for. */
+static int open_unmade(struct cvtpm_instance *o)
+{
+	size_t count = 0;
+
+	if (!owner_is_persistent(o))
+		return open_new(o);
+	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", count_any, &count));
+	if (count == 0)
+		return CVTPM_ERR_NOT_FOUND;
+	LOG(&o->platform, CVTPM_LOG_ERROR,
+	    "the store holds % records but not %: it was not manufactured by this program",
+	    LOG_NUMBER(count), LOG_TEXT(RECORD_KEY));
+	return CVTPM_ERR_FORMAT;
+}
+
+int cvtpm_instance_open(struct cvtpm_instance **instance, void *memory,
+			const struct cvtpm_platform *platform,
+			const struct cvtpm_instance_config *config)
+{
+	struct cvtpm_instance *o = memory;
+	int err;
+
+	CVTPM_TRY(check_config(platform, config));
+	begin(o, platform, config);
+	err = load_record(o);
+	if (err == 0)
+		err = open_made(o);
+	else if (err == CVTPM_ERR_NOT_FOUND)
+		err = open_unmade(o);
+	if (err < 0) {
+		end(o);
+		return err;
+	}
+	*instance = o;
+	return 0;
+}
+
+static int manufacture_into(struct cvtpm_instance *o, struct cvtpm_store *scratch)
+{
+	struct cvtpm_store *store = o->platform.store;
+	size_t count = 0;
+
+	CVTPM_TRY(cvtpm_store_list(store, "", count_any, &count));
+	if (count)
+		return CVTPM_ERR_STATE;
+	CVTPM_TRY(cvtpm_store_list(scratch, "", count_any, &count));
+	if (count || scratch->kind != CVTPM_STORE_MEMORY || scratch == store)
+		return CVTPM_ERR_PARAM;
+	if (o->config.provider)
+		CVTPM_TRY(evidence_check_store(o, o->config.provider->lab));
+
+	o->platform.store = scratch;
+	CVTPM_TRY(make_new(o));
+	o->config.engine->destroy(o->tpm);
+	o->tpm = NULL;
+	return copy_store(o, scratch, store);
+}
+
+int cvtpm_instance_manufacture(void *memory, const struct cvtpm_platform *platform,
+			       struct cvtpm_store *scratch,
+			       const struct cvtpm_instance_config *config)
+{
+	struct cvtpm_instance *o = memory;
+	int err;
+
+	CVTPM_TRY(check_config(platform, config));
+	begin(o, platform, config);
+	err = manufacture_into(o, scratch);
+	end(o);
+	return err;
+}
+
+size_t cvtpm_instance_size(void)
+{
+	return sizeof(struct cvtpm_instance);
+}
+
+void cvtpm_instance_close(struct cvtpm_instance *o)
+{
+	if (!o)
+		return;
+	if (o->started && !o->orderly) {
+		int err = tpm_shutdown(&o->client, TPM_SU_CLEAR);
+
+		if (err < 0)
+			owner_log_failure(o, CVTPM_LOG_WARN, "shutting down", "the TPM", err);
+	}
+	end(o);
+}
+
+/* ---- commands ---- */
+
+static int answer_failure(uint8_t *response, size_t *response_len)
+{
+	static const uint8_t failure[] = {0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 1}; /* TPM_RC_FAILURE */
+
+	memcpy(response, failure, sizeof failure);
+	*response_len = sizeof failure;
+	return 0;
+}
+
+/* What of a command matters to the owner. */
+struct glance {
+	uint32_t code;
+	bool resume; /* TPM2_Startup(STATE): anything that is not certainly that, is not */
+};
+
+static struct glance glance_at(const uint8_t *command, size_t len)
+{
+	struct wire_reader r = {command, len};
+	struct glance glance;
+
+	wire_take_bytes(&r, 6);
+	glance.code = (uint32_t)wire_take(&r, 4);
+	glance.resume = wire_take(&r, 2) == TPM_SU_STATE && wire_ended(&r);
+	return glance;
+}
+
+int cvtpm_instance_execute(struct cvtpm_instance *o, uint8_t locality, const uint8_t *command,
+			   size_t command_len, uint8_t *response, size_t *response_len)
+{
+	struct glance glance = glance_at(command, command_len);
+	bool success;
+
+	if (o->failed)
+		return answer_failure(response, response_len);
+	CVTPM_TRY(o->config.engine->execute(o->tpm, locality, command, command_len, response,
+					    response_len));
+	success = response_code(response, *response_len) == 0;
+	o->orderly = success && glance.code == CC_SHUTDOWN;
+	if (!success || glance.code != CC_STARTUP)
+		return 0;
+
+	o->started = true;
+	if (glance.resume || renew_after_startup(o) == 0)
+		return 0;
+	cvtpm_instance_fail_until_reset(o, "the owner's work after TPM2_Startup did not succeed");
+	return answer_failure(response, response_len);
+}
+
+int cvtpm_instance_startup(struct cvtpm_instance *o, bool state)
+{
+	int err = tpm_startup(&o->user, state ? TPM_SU_STATE : TPM_SU_CLEAR);
+
+	if (err == CVTPM_ERR_TPM)
+		LOG(&o->platform, CVTPM_LOG_ERROR, "TPM2_Startup(%) answered %",
+		    LOG_TEXT(state ? "STATE" : "CLEAR"), LOG_HEX(o->user.rc));
+	return err;
+}
+
+void cvtpm_instance_cancel(struct cvtpm_instance *o)
+{
+	if (!__atomic_load_n(&o->busy, __ATOMIC_SEQ_CST))
+		o->config.engine->cancel(o->tpm);
+}
+
+int cvtpm_instance_hash_start(struct cvtpm_instance *o)
+{
+	return o->failed ? CVTPM_ERR_STATE : o->config.engine->hash_start(o->tpm);
+}
+
+int cvtpm_instance_hash_data(struct cvtpm_instance *o, const uint8_t *data, size_t len)
+{
+	return o->failed ? CVTPM_ERR_STATE : o->config.engine->hash_data(o->tpm, data, len);
+}
+
+int cvtpm_instance_hash_end(struct cvtpm_instance *o)
+{
+	return o->failed ? CVTPM_ERR_STATE : o->config.engine->hash_end(o->tpm);
+}
+
+bool cvtpm_instance_established(struct cvtpm_instance *o)
+{
+	return o->config.engine->established(o->tpm);
+}
+
+int cvtpm_instance_reset_established(struct cvtpm_instance *o, uint8_t locality)
+{
+	return o->config.engine->reset_established(o->tpm, locality);
+}
+
+/* ---- state blobs ---- */
+
+static int check_export(struct cvtpm_instance *o)
+{
+	if (!o->record.evidence)
+		return 0;
+	LOG(&o->platform, CVTPM_LOG_ERROR,
+	    "a TPM that holds % evidence is neither exported nor replaced: its seeds would be "
+	    "known",
+	    LOG_TEXT(o->record.lab ? "lab" : "TEE"));
+	return CVTPM_ERR_POLICY;
+}
+
+int cvtpm_instance_save_state(struct cvtpm_instance *o, enum cvtpm_blob kind, uint8_t *blob,
+			      size_t *len)
+{
+	CVTPM_TRY(check_export(o));
+	return o->config.engine->save_state(o->tpm, kind, blob, len);
+}
+
+int cvtpm_instance_load_state(struct cvtpm_instance *o, enum cvtpm_blob kind, const uint8_t *blob,
+			      size_t len)
+{
+	CVTPM_TRY(check_export(o));
+	return o->config.engine->load_state(o->tpm, kind, blob, len);
+}
+
+void cvtpm_instance_get_info(const struct cvtpm_instance *o, struct cvtpm_instance_info *info)
+{
+	*info = (struct cvtpm_instance_info){
+		.persistent = owner_is_persistent(o),
+		.evidence = o->record.evidence,
+		.lab = o->record.lab,
+		.started = o->started,
+		.failed = o->failed,
+	};
+	for (size_t i = 0; i < o->record.count; i++)
+		info->eks |= (unsigned)o->record.eks[i].ek->kind;
+}
