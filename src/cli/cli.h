@@ -16,6 +16,12 @@ struct cli_command {
 	int (*run)(int argc, char **argv); /* argv[0] is "cvtpm NAME"; returns enum cli_exit */
 };
 
+int cmd_serve(int argc, char **argv);
+int cmd_manufacture(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_ca(int argc, char **argv);
+int cmd_crb_client(int argc, char **argv);
+
 /* One line on standard error, "cvtpm NAME: ...": what failed, with which value,
  * and what to do about it. */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);

@@ -1,0 +1,104 @@
+/*
+ * The server: one instance behind sockets and a shared page. Hosted.
+ *
+ * cvtpm_serve() binds what it is told to bind, opens the instance (an ephemeral
+ * one is manufactured there and then), says when it is ready, and serves until
+ * SIGTERM, SIGINT, SIGHUP or the simulator protocol's STOP. It then lets the
+ * running command end, shuts the TPM down in order, removes its sockets and
+ * returns.
+ *
+ * Transports:
+ *
+ *     tcp, unix   TPM commands one after the other, each framed by its own
+ *                 header; locality 0. What arrives from several clients runs in
+ *                 the order of arrival. No resource manager: handles are shared.
+ *     mssim       the TCG reference simulator's protocol on two ports; all of
+ *                 the platform's authority, locality 4 included
+ *     crb page    a file mapped as shared memory, which a guest sees as its TPM's
+ *                 registers; the localities in `page_localities`
+ *
+ * Whoever reaches a socket has the platform's authority over this TPM: Unix
+ * sockets are mode 0600, and TCP listens on loopback alone unless
+ * `insecure_listen` is set.
+ *
+ * The calling process becomes a server: SIGPIPE is ignored, SIGTERM, SIGINT and
+ * SIGHUP are taken by cvtpm_serve (a second one of them ends the process at
+ * once, status 1), and a thread is started. One server in a process at a time.
+ */
+#ifndef CVTPM_SERVE_H
+#define CVTPM_SERVE_H
+
+#include "cvtpm/instance.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cvtpm_serve_startup {
+	CVTPM_SERVE_STARTUP_NONE, /* the TPM waits for its user's TPM2_Startup */
+	CVTPM_SERVE_STARTUP_CLEAR,
+	CVTPM_SERVE_STARTUP_STATE,
+};
+
+struct cvtpm_serve_config {
+	/* The instance to serve; both outlive cvtpm_serve. engine_config.buffer_size
+	 * is set here: 3,968 with a CRB page, else 4,096. platform->log gets the one
+	 * line that explains each error, from two threads. */
+	const struct cvtpm_platform *platform;
+	const struct cvtpm_instance_config *instance;
+	enum cvtpm_serve_startup startup;
+
+	/* Keep the TPM in failure mode until the platform resets it: the machine
+	 * that it belongs to has already run. */
+	bool fail_until_reset;
+
+	/* Where to listen; NULL: not there. At least one of them. "ADDR:PORT" with
+	 * port 0 for a free one; IPv6 addresses in brackets. */
+	const char *tcp;
+	const char *unix_path;
+	const char *mssim; /* ADDR:PORT of the commands; the platform's is PORT + 1 */
+	bool insecure_listen;
+
+	/* The CRB page: 4,096 bytes for each locality up to the highest served, at
+	 * `page_offset` (a multiple of 4,096) in `page_file`, which is made, 0600,
+	 * where there is none. A file that was there before may belong to a machine
+	 * that has already run; nothing in it can prove the contrary, for the guest
+	 * writes it. The TPM then stays in failure mode until the platform resets it,
+	 * so that nobody gets fresh PCRs by ending this process: unless the caller
+	 * knows better, and sets `machine_is_new`. */
+	const char *page_file;
+	uint64_t page_offset;
+	unsigned page_localities; /* bit n: locality n, 0 to 3; 0: locality 0 alone */
+	bool machine_is_new;
+
+	/* Told once, when the first command can be answered: "ready: ..." with the
+	 * addresses. From the thread that called cvtpm_serve. */
+	void (*ready)(void *context, const char *line);
+	void *context;
+
+	/* Set when the server is asked to stop before it is ready; what
+	 * platform->cancelled should look at. May be NULL. */
+	atomic_bool *cancelled;
+};
+
+/** Serves until it is told to stop; 0 then. Every error has been logged in one
+ *  line: CVTPM_ERR_PARAM (an address that is none, nothing to serve on),
+ *  CVTPM_ERR_POLICY (an address that is not loopback, without insecure_listen;
+ *  or as cvtpm_instance_open), CVTPM_ERR_BUSY (address or page in use),
+ *  CVTPM_ERR_SIZE (page file too short), CVTPM_ERR_IO, and those of
+ *  cvtpm_instance_open. */
+int cvtpm_serve(const struct cvtpm_serve_config *config);
+
+/** Keeps secrets of this process out of core files, debuggers and swap:
+ *  RLIMIT_CORE and PR_SET_DUMPABLE 0, memory locked. What cannot be done is
+ *  logged and is no error. To be called before there are secrets. */
+void cvtpm_harden_process(const struct cvtpm_platform *platform);
+
+/** Memory for an instance: zeroed pages, locked and kept out of core dumps;
+ *  failures of these two are logged. NULL: none to be had. */
+void *cvtpm_secret_alloc(size_t size, const struct cvtpm_platform *platform);
+
+/** Wipes and releases. NULL is allowed. */
+void cvtpm_secret_free(void *memory, size_t size);
+
+#endif

@@ -1,0 +1,225 @@
+#include "cvtpm/serve.h"
+#include "cli/cli.h"
+#include "cli/common.h"
+#include "cli/tpm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct serve_options {
+	struct tpm_options tpm;
+	struct cvtpm_serve_config serve;
+	int ready_fd; /* -1: none */
+	bool offset_given, localities_given;
+};
+
+enum serve_option {
+	OPTION_TCP = 0x100,
+	OPTION_UNIX,
+	OPTION_MSSIM,
+	OPTION_CRB_PAGE,
+	OPTION_OFFSET,
+	OPTION_LOCALITIES,
+	OPTION_STARTUP,
+	OPTION_INSECURE_LISTEN,
+	OPTION_READY_FD,
+	OPTION_MACHINE_IS_NEW,
+	OPTION_FAIL_UNTIL_RESET,
+};
+
+static const struct argp_option options[] = {
+	{0, 0, 0, 0, "Where to serve (at least one):", -2},
+	{"tcp", OPTION_TCP, "ADDR:PORT", 0, "TPM commands on TCP; port 0 for a free one", -2},
+	{"unix", OPTION_UNIX, "PATH", 0, "TPM commands on a Unix socket", -2},
+	{"mssim", OPTION_MSSIM, "ADDR:PORT", 0,
+	 "the TCG simulator's protocol (tpm2-tools: -T mssim:host=ADDR,port=PORT); the platform's "
+	 "port is PORT + 1",
+	 -2},
+	{"crb-page", OPTION_CRB_PAGE, "FILE", 0, "a CRB in a page of shared memory", -2},
+	{"offset", OPTION_OFFSET, "N", 0,
+	 "where in FILE the page begins: bytes, a multiple of 4096", -2},
+	{"localities", OPTION_LOCALITIES, "RANGE", 0,
+	 "localities of the CRB page: 0 (the default), 0-3", -2},
+	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
+	 "allow TCP on addresses that are not loopback: whoever reaches them owns the TPM", -2},
+	{0, 0, 0, 0, "How to begin:", -1},
+	{"startup", OPTION_STARTUP, "clear|state|none", 0,
+	 "send TPM2_Startup for a user without firmware (default: none)", -1},
+	{"machine-is-new", OPTION_MACHINE_IS_NEW, 0, 0,
+	 "the machine behind an existing CRB page has not run yet: its TPM may be used at once",
+	 -1},
+	{"fail-until-reset", OPTION_FAIL_UNTIL_RESET, 0, 0,
+	 "the machine has already run: stay in failure mode until the platform resets the TPM", -1},
+	{"ready-fd", OPTION_READY_FD, "N", 0,
+	 "write a line to descriptor N when ready, and close it", -1},
+	{0}};
+
+static unsigned long long parse_number(struct argp_state *state, const char *name, const char *text,
+				       unsigned long long max)
+{
+	char *end;
+
+	errno = 0;
+	const unsigned long long number = strtoull(text, &end, 0);
+
+	if (text[0] < '0' || text[0] > '9' || *end || errno || number > max)
+		argp_error(state, "--%s=%s: not a number up to %llu", name, text, max);
+	return number;
+}
+
+/* "A" or "A-B", 0 to 3. */
+static unsigned parse_localities(struct argp_state *state, const char *text)
+{
+	const unsigned first = (unsigned)(text[0] - '0');
+	const unsigned last = text[0] && text[1] == '-' ? (unsigned)(text[2] - '0') : first;
+	const size_t len = last == first && text[0] && text[1] != '-' ? 1 : 3;
+
+	if (strlen(text) != len || first > last || last > 3)
+		argp_error(
+			state,
+			"--localities=%s: write 0, or a range up to 3 such as 0-3; locality 4 is "
+			"the platform's",
+			text);
+	return ((2u << last) - 1) & ~((1u << first) - 1);
+}
+
+static enum cvtpm_serve_startup parse_startup(struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "clear") == 0)
+		return CVTPM_SERVE_STARTUP_CLEAR;
+	if (strcmp(text, "state") == 0)
+		return CVTPM_SERVE_STARTUP_STATE;
+	if (strcmp(text, "none") != 0)
+		argp_error(state, "--startup=%s: write clear, state or none", text);
+	return CVTPM_SERVE_STARTUP_NONE;
+}
+
+static void check_options(struct argp_state *state, const struct serve_options *o)
+{
+	const struct cvtpm_serve_config *serve = &o->serve;
+
+	if (!serve->tcp && !serve->unix_path && !serve->mssim && !serve->page_file)
+		argp_error(
+			state,
+			"there is nothing to serve on: give --tcp, --unix, --mssim or --crb-page");
+	if ((o->offset_given || o->localities_given || serve->machine_is_new) && !serve->page_file)
+		argp_error(state, "--offset, --localities and --machine-is-new need --crb-page");
+	if (serve->fail_until_reset && serve->machine_is_new)
+		argp_error(state, "--fail-until-reset and --machine-is-new contradict each other");
+	if (serve->startup == CVTPM_SERVE_STARTUP_STATE && !o->tpm.state)
+		argp_error(state,
+			   "--startup=state needs --state: an ephemeral TPM has nothing to resume");
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct serve_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->tpm;
+		return 0;
+	case OPTION_TCP:
+		o->serve.tcp = text;
+		return 0;
+	case OPTION_UNIX:
+		o->serve.unix_path = text;
+		return 0;
+	case OPTION_MSSIM:
+		o->serve.mssim = text;
+		return 0;
+	case OPTION_CRB_PAGE:
+		o->serve.page_file = text;
+		return 0;
+	case OPTION_OFFSET:
+		o->serve.page_offset = parse_number(state, "offset", text, INT64_MAX);
+		o->offset_given = true;
+		return 0;
+	case OPTION_LOCALITIES:
+		o->serve.page_localities = parse_localities(state, text);
+		o->localities_given = true;
+		return 0;
+	case OPTION_STARTUP:
+		o->serve.startup = parse_startup(state, text);
+		return 0;
+	case OPTION_INSECURE_LISTEN:
+		o->serve.insecure_listen = true;
+		return 0;
+	case OPTION_READY_FD:
+		o->ready_fd = (int)parse_number(state, "ready-fd", text, INT_MAX);
+		if (fcntl(o->ready_fd, F_GETFD) < 0)
+			argp_error(state, "--ready-fd=%s: this descriptor is not open", text);
+		return 0;
+	case OPTION_MACHINE_IS_NEW:
+		o->serve.machine_is_new = true;
+		return 0;
+	case OPTION_FAIL_UNTIL_RESET:
+		o->serve.fail_until_reset = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not expected: options only", text);
+		return 0;
+	case ARGP_KEY_END:
+		check_options(state, o);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = {{&tpm_options_argp, 0, NULL, 0}, {0}};
+
+static const struct argp serve_argp = {
+	options,
+	parse,
+	NULL,
+	"Runs a TPM 2.0 until SIGTERM, SIGINT or the simulator protocol's STOP. Without --state it "
+	"is made "
+	"when it starts, and is gone when it ends.\v"
+	"Examples:\n"
+	"  cvtpm serve --lab --mssim 127.0.0.1:2321 --startup clear\n"
+	"  cvtpm serve --state /var/lib/vm7/tpm --unix /run/vm7-tpm.sock\n"
+	"  cvtpm serve --crb-page /dev/shm/vm7-tpm --lab\n"
+	"\n"
+	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
+	children,
+	NULL,
+	NULL};
+
+static void say_ready(void *context, const char *line)
+{
+	struct serve_options *o = context;
+
+	printf("cvtpm serve: %s\n", line);
+	fflush(stdout);
+	if (o->ready_fd < 0)
+		return;
+	if (write(o->ready_fd, "ready\n", 6) != 6)
+		cli_error("warning: --ready-fd %d could not be written: %s", o->ready_fd,
+			  strerror(errno));
+	close(o->ready_fd);
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct serve_options o = {.ready_fd = -1};
+	struct cli_tpm tpm;
+	int status = CLI_FAULT;
+
+	argp_parse(&serve_argp, argc, argv, 0, NULL, &o);
+	if (cli_tpm_open(&tpm, &o.tpm, 0) == 0) {
+		o.serve.platform = &tpm.platform;
+		o.serve.instance = &tpm.config;
+		o.serve.ready = say_ready;
+		o.serve.context = &o;
+		o.serve.cancelled = &tpm.cancelled;
+		status = cvtpm_serve(&o.serve) < 0 ? CLI_FAULT : CLI_YES;
+	}
+	cli_tpm_close(&tpm);
+	return status;
+}

@@ -1,0 +1,221 @@
+#include "serve/client.h"
+
+#include "crypto/crypto.h"
+#include "cvtpm/err.h"
+#include "serve/frame.h"
+#include "serve/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void client_release(struct client *c)
+{
+	/* Commands carry authorisation values, responses random bytes. */
+	cvtpm_wipe(c, sizeof *c);
+	free(c);
+}
+
+void client_end(struct client *c)
+{
+	if (c->gone)
+		return;
+	loop_remove(&c->server->loop, &c->source);
+	close(c->source.fd);
+	server_forget_client(c->server, c);
+	c->gone = true;
+	if (!c->working)
+		client_release(c);
+}
+
+/* Writes what there is; false when the connection broke. */
+static bool client_flush(struct client *c)
+{
+	while (c->out_done < c->out_len) {
+		const ssize_t n = send(c->source.fd, c->out + c->out_done, c->out_len - c->out_done,
+				       MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK;
+		c->out_done += (size_t)n;
+	}
+	cvtpm_wipe(c->out, c->out_len);
+	c->out_len = c->out_done = 0;
+	return true;
+}
+
+/* Reads what there is room for; false when the connection broke. */
+static bool client_fill(struct client *c)
+{
+	if (c->eof || c->in_len == sizeof c->in)
+		return true;
+	const ssize_t n =
+		recv(c->source.fd, c->in + c->in_len, sizeof c->in - c->in_len, MSG_DONTWAIT);
+	if (n > 0)
+		c->in_len += (size_t)n;
+	else if (n == 0)
+		c->eof = true;
+	else
+		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+	return true;
+}
+
+/* The last words are written. Where the peer has sent more than was read, closing
+ * now would make the kernel answer with a reset, and the peer could lose those
+ * words: read on into nowhere until it closes. */
+static void client_part(struct client *c)
+{
+	if (c->eof || c->in_len == 0) {
+		client_end(c);
+		return;
+	}
+	shutdown(c->source.fd, SHUT_WR);
+	c->draining = true;
+	c->source.events = POLLIN;
+}
+
+/* Goes on as far as possible: answers out, requests in, one after the other. */
+static void client_go_on(struct client *c)
+{
+	enum client_step step = CLIENT_ANSWERED;
+
+	if (c->server->stop_wanted)
+		c->ending = true;
+	while (step == CLIENT_ANSWERED) {
+		if (!client_flush(c)) {
+			client_end(c);
+			return;
+		}
+		if (c->out_len || c->working)
+			break;
+		if (c->ending) {
+			client_part(c);
+			return;
+		}
+		step = c->protocol->step(c);
+		if (step == CLIENT_ENDS) {
+			c->ending = true;
+			step = CLIENT_ANSWERED;
+		}
+	}
+	/* A peer that closed its sending half is answered for what it sent whole. */
+	if (step == CLIENT_WAITS && c->eof) {
+		client_end(c);
+		return;
+	}
+	c->source.events = 0;
+	if (!c->eof && c->in_len < sizeof c->in)
+		c->source.events |= POLLIN;
+	if (c->out_len)
+		c->source.events |= POLLOUT;
+}
+
+static void client_ready(void *owner, short revents)
+{
+	struct client *c = owner;
+
+	if (c->draining) {
+		cvtpm_wipe(c->in, c->in_len);
+		c->in_len = 0;
+	}
+	if ((revents & POLLIN) && !client_fill(c)) {
+		client_end(c);
+		return;
+	}
+	/* Nobody is there any more to read an answer. Where data came with it,
+	 * they are read first, and this comes again. */
+	if ((revents & (POLLERR | POLLHUP | POLLNVAL)) && !(revents & POLLIN)) {
+		client_end(c);
+		return;
+	}
+	if (!c->draining)
+		client_go_on(c);
+	else if (c->eof)
+		client_end(c);
+}
+
+static void client_job_done(struct worker_job *job)
+{
+	struct client *c = job->owner;
+
+	c->working = false;
+	if (c->resets)
+		page_end_reset(&c->server->page);
+	c->resets = false;
+	if (c->gone) {
+		client_release(c);
+		return;
+	}
+	if (job->result == CVTPM_ERR_BUSY) { /* the server stops before the command's turn */
+		client_end(c);
+		return;
+	}
+	if (c->protocol->answer(c) == CLIENT_ENDS)
+		c->ending = true;
+	cvtpm_wipe(c->command, job->data_len);
+	cvtpm_wipe(job->response, job->response_len);
+	client_go_on(c);
+}
+
+struct client *client_begin(struct server *server, const struct client_protocol *protocol, int fd)
+{
+	struct client *c = calloc(1, sizeof *c);
+
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	c->server = server;
+	c->protocol = protocol;
+	c->source =
+		(struct loop_source){.fd = fd, .events = POLLIN, .ready = client_ready, .owner = c};
+	if (loop_add(&server->loop, &c->source) < 0) {
+		close(fd);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void client_take(struct client *c, size_t len)
+{
+	c->in_len -= len;
+	memmove(c->in, c->in + len, c->in_len);
+	cvtpm_wipe(c->in + c->in_len, len);
+}
+
+void client_put(struct client *c, const void *bytes, size_t len)
+{
+	/* Protocols write one answer at a time, and the buffer holds the largest. */
+	if (len > sizeof c->out - c->out_len)
+		abort();
+	memcpy(c->out + c->out_len, bytes, len);
+	c->out_len += len;
+}
+
+void client_put_u32(struct client *c, uint32_t value)
+{
+	uint8_t bytes[4];
+
+	frame_put_u32(bytes, value);
+	client_put(c, bytes, sizeof bytes);
+}
+
+enum client_step client_submit(struct client *c,
+			       void (*run)(struct worker_job *, struct worker_tpm *),
+			       const uint8_t *data, size_t len)
+{
+	if (len)
+		memcpy(c->command, data, len);
+	c->job.run = run;
+	c->job.done = client_job_done;
+	c->job.owner = c;
+	c->job.data = c->command;
+	c->job.data_len = len;
+	c->working = true;
+	worker_submit(&c->server->worker, &c->job);
+	return CLIENT_BEGAN;
+}

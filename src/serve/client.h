@@ -1,0 +1,85 @@
+/*
+ * A peer on a byte stream (TCP or a Unix socket), whatever it speaks.
+ *
+ * A client has one request at work at a time: bytes come in, its protocol takes
+ * one request off the front, answers at once or by a job, and the answer goes
+ * out before the next request is looked at. What a peer has sent too early
+ * waits in the socket, and a peer that does not read its answer holds up nobody
+ * but itself. A client that goes away while its job runs leaves a client
+ * without a descriptor behind, which is released when the job is done.
+ */
+#ifndef CVTPM_SERVE_CLIENT_H
+#define CVTPM_SERVE_CLIENT_H
+
+#include "serve/worker.h"
+
+/* A whole request of either protocol, and a response with what frames it. */
+#define CLIENT_BUFFER_SIZE (CVTPM_MAX_BUFFER_SIZE + 16)
+
+struct server;
+struct client;
+
+enum client_step {
+	CLIENT_WAITS,    /* the request is not whole */
+	CLIENT_ANSWERED, /* taken; what there is to say is in `out` */
+	CLIENT_BEGAN,    /* taken; `job` has been submitted */
+	CLIENT_ENDS,     /* close, after `out` has been written */
+};
+
+/* How to read requests and write answers. */
+struct client_protocol {
+	/* Takes a request off the front of client->in (client_take). */
+	enum client_step (*step)(struct client *client);
+	/* The job is done: puts the answer into client->out. CLIENT_ANSWERED or CLIENT_ENDS. */
+	enum client_step (*answer)(struct client *client);
+};
+
+struct client {
+	struct client *next; /* the server's list */
+	struct server *server;
+	const struct client_protocol *protocol;
+	struct loop_source source;
+	struct worker_job job;
+	bool working;  /* `job` is the worker's */
+	bool resets;   /* `job` is a reset: page_end_reset is owed */
+	bool gone;     /* closed; waits for `job` */
+	bool eof;      /* the peer sends no more */
+	bool ending;   /* close when `out` is written */
+	bool draining; /* `out` is written; waits for the peer to close */
+	struct {
+		uint32_t number;    /* the request at work */
+		uint32_t hash_left; /* bytes of a HASH_DATA still to come */
+	} mssim;
+	size_t in_len, out_len, out_done;
+	uint8_t in[CLIENT_BUFFER_SIZE];
+	uint8_t command[CVTPM_MAX_BUFFER_SIZE]; /* of the job */
+	uint8_t out[CLIENT_BUFFER_SIZE];
+};
+
+/** Begins with an accepted descriptor, which it owns. NULL: no memory or no room
+ *  in the loop; the descriptor is then closed. */
+struct client *client_begin(struct server *server, const struct client_protocol *protocol, int fd);
+
+/** Closes; releases now, or when its job is done. */
+void client_end(struct client *client);
+
+/* ---- for protocols ---- */
+
+/** Removes `len` bytes from the front of `in`. */
+void client_take(struct client *client, size_t len);
+
+/** Puts bytes, or a big-endian number, at the end of `out`. */
+void client_put(struct client *client, const void *bytes, size_t len);
+void client_put_u32(struct client *client, uint32_t value);
+
+/** Submits `run` with `len` bytes at `data`, which are copied. */
+enum client_step client_submit(struct client *client,
+			       void (*run)(struct worker_job *, struct worker_tpm *),
+			       const uint8_t *data, size_t len);
+
+/** TPM commands framed by their own header. */
+extern const struct client_protocol raw_protocol;
+/** The reference simulator's two ports. */
+extern const struct client_protocol mssim_command_protocol, mssim_platform_protocol;
+
+#endif

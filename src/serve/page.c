@@ -1,0 +1,237 @@
+#include "serve/page.h"
+
+#include "crypto/crypto.h"
+#include "cvtpm/err.h"
+#include "serve/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* After something happened the loop looks without a pause, for most drivers go
+ * from one register to the next at once. Then it waits a sixteenth of the time
+ * that the page has been quiet, at most a millisecond: a client waits little
+ * longer than it would anyway, and an idle page costs next to nothing. */
+#define SPIN_NS       100000u
+#define QUIET_DIVISOR 16
+#define LONGEST_NS    1000000u
+
+/* Linux rounds waits up by 50 us, unless told otherwise. */
+#define TIMER_SLACK_NS 5000
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- the machine's callbacks, and the worker's answer ---- */
+
+static void page_job_done(struct worker_job *job)
+{
+	struct page *page = job->owner;
+
+	if (job->result == CVTPM_ERR_BUSY) /* the server stops before the command's turn */
+		return;
+	if (cvtpm_crb_complete(&page->crb, job->response, job->response_len) < 0)
+		server_log(
+			page->server, CVTPM_LOG_ERROR,
+			"the engine's response of %zu bytes does not fit the CRB; the guest sees "
+			"a fatal error until the platform resets it",
+			job->response_len);
+	cvtpm_wipe(job->response, job->response_len);
+	page->busy_ns = now_ns();
+	if (!page->held)
+		cvtpm_crb_page_poll(&page->crb_page);
+}
+
+static int page_submit(void *context, uint8_t locality, const uint8_t *command, size_t len)
+{
+	struct page *page = context;
+
+	page->job.run = worker_run_command;
+	page->job.done = page_job_done;
+	page->job.owner = page;
+	page->job.locality = locality;
+	page->job.data = command; /* the machine's private copy */
+	page->job.data_len = len;
+	worker_submit(&page->server->worker, &page->job);
+	return 0;
+}
+
+static void page_cancel(void *context)
+{
+	struct page *page = context;
+
+	worker_cancel(&page->server->worker, &page->job);
+}
+
+static bool page_established(void *context)
+{
+	struct page *page = context;
+
+	return worker_established(&page->server->worker);
+}
+
+/* ---- the file ---- */
+
+static int page_failed(struct page *page, const char *what)
+{
+	server_log(page->server, CVTPM_LOG_ERROR, "the CRB page %s cannot be %s: %s",
+		   page->server->config->page_file, what, strerror(errno));
+	return CVTPM_ERR_IO;
+}
+
+static int page_open_file(struct page *page)
+{
+	const struct cvtpm_serve_config *config = page->server->config;
+	const off_t end = (off_t)(config->page_offset + page->size);
+	struct stat st;
+
+	page->fd = open(config->page_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (page->fd >= 0)
+		return ftruncate(page->fd, end) < 0 ? page_failed(page, "given its size") : 0;
+	if (errno != EEXIST)
+		return page_failed(page, "made");
+
+	page->existed = true;
+	page->fd = open(config->page_file, O_RDWR | O_CLOEXEC);
+	if (page->fd < 0 || fstat(page->fd, &st) < 0)
+		return page_failed(page, "opened");
+	if (!S_ISREG(st.st_mode)) {
+		server_log(page->server, CVTPM_LOG_ERROR,
+			   "the CRB page %s is not a file: name a file of shared memory",
+			   config->page_file);
+		return CVTPM_ERR_PARAM;
+	}
+	if (st.st_size < end) {
+		server_log(page->server, CVTPM_LOG_ERROR,
+			   "the CRB page %s has %lld bytes and %lld are needed: remove it or name "
+			   "another file or offset",
+			   config->page_file, (long long)st.st_size, (long long)end);
+		return CVTPM_ERR_SIZE;
+	}
+	if (st.st_mode & 077)
+		server_log(page->server, CVTPM_LOG_WARN,
+			   "others may read or write the CRB page %s (mode %o): chmod 600 it",
+			   config->page_file, (unsigned)(st.st_mode & 07777));
+	return 0;
+}
+
+static size_t localities_size(unsigned localities)
+{
+	size_t count = 1;
+
+	for (unsigned n = 1; n < CVTPM_CRB_LOCALITIES; n++)
+		if (localities & (1u << n))
+			count = n + 1;
+	return count * CVTPM_CRB_LOCALITY_SIZE;
+}
+
+int page_open(struct page *page, struct server *server)
+{
+	const struct cvtpm_serve_config *config = server->config;
+
+	page->server = server;
+	page->fd = -1;
+	page->size = localities_size(config->page_localities);
+	if (config->page_offset % CVTPM_CRB_LOCALITY_SIZE != 0 ||
+	    config->page_offset > (uint64_t)INT64_MAX - page->size) {
+		server_log(server, CVTPM_LOG_ERROR,
+			   "the CRB page's offset %llu is not a multiple of 4096 within a file",
+			   (unsigned long long)config->page_offset);
+		return CVTPM_ERR_PARAM;
+	}
+	CVTPM_TRY(page_open_file(page));
+	if (flock(page->fd, LOCK_EX | LOCK_NB) < 0) {
+		server_log(server, CVTPM_LOG_ERROR,
+			   "the CRB page %s is served by another process: stop it or name another "
+			   "file",
+			   config->page_file);
+		return CVTPM_ERR_BUSY;
+	}
+	page->memory = mmap(NULL, page->size, PROT_READ | PROT_WRITE, MAP_SHARED, page->fd,
+			    (off_t)config->page_offset);
+	if (page->memory == MAP_FAILED) {
+		page->memory = NULL;
+		return page_failed(page, "mapped");
+	}
+	return 0;
+}
+
+void page_close(struct page *page)
+{
+	if (!page->server)
+		return;
+	if (page->memory)
+		munmap(page->memory, page->size);
+	if (page->fd >= 0)
+		close(page->fd);
+	cvtpm_wipe(&page->crb, sizeof page->crb);
+	cvtpm_wipe(&page->crb_page, sizeof page->crb_page);
+}
+
+/* ---- serving ---- */
+
+int page_start(struct page *page)
+{
+	const struct cvtpm_crb_config config = {
+		.callbacks = {.context = page,
+			      .submit = page_submit,
+			      .cancel = page_cancel,
+			      .established = page_established},
+		.localities = page->server->config->page_localities,
+	};
+	int result = cvtpm_crb_init(&page->crb, &config);
+
+	if (result == 0)
+		result = cvtpm_crb_page_init(&page->crb_page, &page->crb, page->memory, page->size);
+	if (result < 0) {
+		server_log(page->server, CVTPM_LOG_ERROR, "the CRB page cannot be served: %s",
+			   cvtpm_strerror(result));
+		return result;
+	}
+	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* latency only */
+	page->busy_ns = now_ns();
+	page->live = true;
+	return 0;
+}
+
+void page_poll(struct page *page, struct timespec *wait)
+{
+	uint64_t quiet_ns, wait_ns;
+
+	if (!page->held && cvtpm_crb_page_poll(&page->crb_page))
+		page->busy_ns = now_ns();
+
+	quiet_ns = now_ns() - page->busy_ns;
+	wait_ns = quiet_ns < SPIN_NS ? 0 : quiet_ns / QUIET_DIVISOR;
+	/* The worker wakes the loop; until then there is only CANCEL to look for. */
+	if (wait_ns > LONGEST_NS || page->held || cvtpm_crb_in_engine(&page->crb))
+		wait_ns = LONGEST_NS;
+	*wait = (struct timespec){.tv_nsec = (long)wait_ns};
+}
+
+void page_begin_reset(struct page *page)
+{
+	if (!page->live)
+		return;
+	cvtpm_crb_page_reset(&page->crb_page);
+	page->held++;
+}
+
+void page_end_reset(struct page *page)
+{
+	if (!page->live)
+		return;
+	cvtpm_crb_page_reset(&page->crb_page);
+	page->held--;
+	page->busy_ns = now_ns();
+}

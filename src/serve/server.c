@@ -1,0 +1,394 @@
+/*
+ * The server's life: bind, open, ready, serve, stop.
+ */
+#include "serve/server.h"
+
+#include "cvtpm/err.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CANCEL_TICK_NS 2000000 /* how often a held cancel line is looked at */
+
+void server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...)
+{
+	const struct cvtpm_platform *platform = server->config->platform;
+	char line[512];
+	va_list arguments;
+
+	if (!platform->log)
+		return;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	platform->log(platform->context, level, line);
+}
+
+void server_stop(struct server *server)
+{
+	server->stop_wanted = true;
+}
+
+/* ---- clients ---- */
+
+void server_accept(struct server *server, const struct client_protocol *protocol, int fd)
+{
+	const int on = 1;
+
+	if (server->client_count == SERVER_MAX_CLIENTS) {
+		server_log(server, CVTPM_LOG_WARN,
+			   "%d clients are connected: one more is turned away", SERVER_MAX_CLIENTS);
+		close(fd);
+		return;
+	}
+	/* Fails on a Unix socket, which has no such delay. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	struct client *client = client_begin(server, protocol, fd);
+
+	if (!client) {
+		server_log(server, CVTPM_LOG_WARN, "no memory for one more client");
+		return;
+	}
+	client->next = server->clients;
+	server->clients = client;
+	server->client_count++;
+}
+
+void server_forget_client(struct server *server, struct client *client)
+{
+	for (struct client **at = &server->clients; *at; at = &(*at)->next) {
+		if (*at != client)
+			continue;
+		*at = client->next;
+		server->client_count--;
+		return;
+	}
+}
+
+/* Closes the clients; with `idle_only` not those whose command runs. */
+static void end_clients(struct server *server, bool idle_only)
+{
+	struct client *next;
+
+	for (struct client *client = server->clients; client; client = next) {
+		next = client->next;
+		if (!idle_only || !client->working)
+			client_end(client);
+	}
+}
+
+/* ---- opening and closing the instance, on the worker's thread ---- */
+
+static const char *open_advice(int err)
+{
+	switch (err) {
+	case CVTPM_ERR_NOT_FOUND:
+		return ": the state holds no TPM yet; make one with `cvtpm manufacture --state "
+		       "DIR`";
+	case CVTPM_ERR_FORMAT:
+		return ": the state is damaged or another engine's; restore it from a copy, or "
+		       "make a new TPM in an empty folder";
+	case CVTPM_ERR_POLICY:
+		return ": evidence needs a state that no host can read; use no --state, or --seal "
+		       "snp";
+	default:
+		return "";
+	}
+}
+
+static void run_open(struct worker_job *job, struct worker_tpm *tpm)
+{
+	struct server *server = job->owner;
+	const struct cvtpm_serve_config *config = server->config;
+	struct cvtpm_instance *instance;
+
+	job->result = cvtpm_instance_open(&instance, server->memory, config->platform,
+					  &server->instance_config);
+	if (job->result < 0) {
+		server_log(server, CVTPM_LOG_ERROR, "the TPM cannot be opened: %s%s",
+			   cvtpm_strerror(job->result), open_advice(job->result));
+		return;
+	}
+	tpm->instance = instance;
+	tpm->powered = true;
+
+	if (config->fail_until_reset)
+		cvtpm_instance_fail_until_reset(instance, "the machine has already run");
+	else if (server->page.existed && !config->machine_is_new)
+		cvtpm_instance_fail_until_reset(
+			instance, "the CRB page was there before, and its machine may have run "
+				  "already; with a new machine say --machine-is-new");
+	else if (config->startup != CVTPM_SERVE_STARTUP_NONE)
+		job->result = cvtpm_instance_startup(instance,
+						     config->startup == CVTPM_SERVE_STARTUP_STATE);
+	if (job->result < 0)
+		server_log(server, CVTPM_LOG_ERROR,
+			   "TPM2_Startup was refused: %s; use --startup clear or none",
+			   cvtpm_strerror(job->result));
+}
+
+static void run_close(struct worker_job *job, struct worker_tpm *tpm)
+{
+	(void)job;
+	cvtpm_instance_close(tpm->instance);
+	tpm->instance = NULL;
+}
+
+/* ---- ready ---- */
+
+static void line_add(char *line, size_t size, const char *what, const char *where)
+{
+	const size_t len = strlen(line);
+
+	snprintf(line + len, size - len, "%s%s %s", len ? ", " : "", what, where);
+}
+
+static void say_ready(struct server *server)
+{
+	const struct cvtpm_serve_config *config = server->config;
+	char where[640] = "", line[1024];
+	size_t n = 0;
+
+	if (config->tcp)
+		line_add(where, sizeof where, "tcp", server->listener[n++].name);
+	if (config->unix_path)
+		line_add(where, sizeof where, "unix", server->listener[n++].name);
+	if (config->mssim) {
+		line_add(where, sizeof where, "mssim", server->listener[n].name);
+		line_add(where, sizeof where, "platform", server->listener[n + 1].name);
+	}
+	if (server->page.server)
+		line_add(where, sizeof where, "crb-page", config->page_file);
+
+	struct cvtpm_instance_info info;
+
+	cvtpm_instance_get_info(server->worker.tpm.instance, &info);
+	snprintf(line, sizeof line, "ready: %s; %s", where,
+		 info.failed    ? "in failure mode until the platform resets it"
+		 : info.started ? "started"
+				: "waits for TPM2_Startup (send it with `tpm2_startup -c`, or use "
+				  "--startup clear)");
+	config->ready(config->context, line);
+}
+
+static void life_opened(struct worker_job *job)
+{
+	struct server *server = job->owner;
+
+	if (server->stop_wanted) /* whatever became of it */
+		return;
+	if (job->result < 0) {
+		server->result = job->result;
+		server_stop(server);
+		return;
+	}
+	for (size_t i = 0; i < server->listeners && server->result == 0; i++)
+		server->result = listener_start(&server->listener[i]);
+	if (server->result == 0 && server->page.server)
+		server->result = page_start(&server->page);
+	if (server->result < 0) {
+		server_stop(server);
+		return;
+	}
+	server->phase = SERVER_READY;
+	say_ready(server);
+}
+
+static void life_closed(struct worker_job *job)
+{
+	struct server *server = job->owner;
+
+	server->phase = SERVER_ENDED;
+}
+
+static void life_begin(struct server *server, void (*run)(struct worker_job *, struct worker_tpm *),
+		       void (*done)(struct worker_job *))
+{
+	server->life.run = run;
+	server->life.done = done;
+	server->life.owner = server;
+	worker_submit(&server->worker, &server->life);
+}
+
+/* ---- signals ---- */
+
+static void signal_ready(void *owner, short revents)
+{
+	struct server *server = owner;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(server->signals.fd, &info, sizeof info) != sizeof info)
+		return;
+	if (server->stop_wanted) {
+		server_log(server, CVTPM_LOG_WARN,
+			   "a second signal: ending at once, without TPM2_Shutdown");
+		_exit(1);
+	}
+	server_log(server, CVTPM_LOG_INFO, "signal %u: ending", info.ssi_signo);
+	server_stop(server);
+}
+
+static int signals_begin(struct server *server)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	server->signals = (struct loop_source){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
+					       .events = POLLIN,
+					       .ready = signal_ready,
+					       .owner = server};
+	if (server->signals.fd < 0)
+		return CVTPM_ERR_IO;
+	return loop_add(&server->loop, &server->signals);
+}
+
+/* ---- the loop ---- */
+
+/* Once, when a stop is wanted: nobody new, nothing new, the running command ends. */
+static void begin_stopping(struct server *server)
+{
+	if (server->phase == SERVER_OPENING && server->config->cancelled)
+		atomic_store(server->config->cancelled, true);
+	server->phase = SERVER_STOPPING;
+	for (size_t i = 0; i < server->listeners; i++)
+		listener_close(&server->listener[i]);
+	server->listeners = 0;
+	worker_discard(&server->worker);
+	end_clients(server, true);
+	worker_cancel(&server->worker, NULL);
+}
+
+static void go_through_phases(struct server *server)
+{
+	if (server->stop_wanted && server->phase < SERVER_STOPPING)
+		begin_stopping(server);
+	if (server->phase == SERVER_STOPPING && worker_idle(&server->worker)) {
+		end_clients(server, false);
+		server->phase = SERVER_CLOSING;
+		life_begin(server, run_close, life_closed);
+	}
+}
+
+static const struct timespec *sooner(const struct timespec *a, const struct timespec *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec) ? a : b;
+}
+
+static int server_loop(struct server *server)
+{
+	static const struct timespec tick = {.tv_nsec = CANCEL_TICK_NS};
+	struct timespec page_wait;
+
+	life_begin(server, run_open, life_opened);
+	while (server->phase != SERVER_ENDED) {
+		const struct timespec *timeout = NULL;
+
+		if (worker_wants_tick(&server->worker)) {
+			worker_tick(&server->worker);
+			timeout = &tick;
+		}
+		if (server->page.live && server->phase == SERVER_READY) {
+			page_poll(&server->page, &page_wait);
+			timeout = sooner(timeout, &page_wait);
+		}
+		CVTPM_TRY(loop_wait(&server->loop, timeout));
+		go_through_phases(server);
+	}
+	return server->result;
+}
+
+/* ---- binding ---- */
+
+static int bind_all(struct server *server)
+{
+	const struct cvtpm_serve_config *config = server->config;
+	struct listener *l = server->listener;
+
+	if (config->tcp) {
+		CVTPM_TRY(listener_open_tcp(l, NULL, server, config->tcp));
+		l->protocol = &raw_protocol;
+		server->listeners++, l++;
+	}
+	if (config->unix_path) {
+		CVTPM_TRY(listener_open_unix(l, server, config->unix_path));
+		l->protocol = &raw_protocol;
+		server->listeners++, l++;
+	}
+	if (config->mssim) {
+		CVTPM_TRY(listener_open_tcp(l, l + 1, server, config->mssim));
+		l[0].protocol = &mssim_command_protocol;
+		l[1].protocol = &mssim_platform_protocol;
+		server->listeners += 2;
+	}
+	if (config->page_file)
+		CVTPM_TRY(page_open(&server->page, server));
+	return 0;
+}
+
+static int server_run(struct server *server)
+{
+	int result = signals_begin(server);
+
+	if (result == 0)
+		result = worker_begin(&server->worker, &server->loop);
+	if (result < 0) {
+		server_log(server, CVTPM_LOG_ERROR, "no descriptor or thread for the server: %s",
+			   strerror(errno));
+	} else {
+		result = bind_all(server);
+		if (result == 0)
+			result = server_loop(server);
+		worker_end(&server->worker, &server->loop);
+	}
+	for (size_t i = 0; i < server->listeners; i++)
+		listener_close(&server->listener[i]);
+	page_close(&server->page);
+	if (server->signals.fd > 0)
+		close(server->signals.fd);
+	return result;
+}
+
+int cvtpm_serve(const struct cvtpm_serve_config *config)
+{
+	struct server *server = calloc(1, sizeof *server);
+	const size_t size = cvtpm_instance_size();
+	int result = CVTPM_ERR_NO_MEMORY;
+
+	if (!server)
+		return CVTPM_ERR_NO_MEMORY;
+	server->config = config;
+	server->buffer_size = config->page_file ? CVTPM_CRB_BUFFER_SIZE : CVTPM_MAX_BUFFER_SIZE;
+	server->instance_config = *config->instance;
+	server->instance_config.engine_config.buffer_size = server->buffer_size;
+
+	server->memory = cvtpm_secret_alloc(size, config->platform);
+	if (!server->memory) {
+		server_log(server, CVTPM_LOG_ERROR, "no memory for an instance (%zu bytes)", size);
+	} else if (!config->tcp && !config->unix_path && !config->mssim && !config->page_file) {
+		server_log(server, CVTPM_LOG_ERROR,
+			   "there is nothing to serve on: name a socket or a page");
+		result = CVTPM_ERR_PARAM;
+	} else {
+		result = server_run(server);
+	}
+	cvtpm_secret_free(server->memory, size);
+	free(server);
+	return result;
+}

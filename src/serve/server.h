@@ -1,0 +1,59 @@
+/*
+ * The server's parts, for the files of this folder.
+ */
+#ifndef CVTPM_SERVE_SERVER_H
+#define CVTPM_SERVE_SERVER_H
+
+#include "cvtpm/serve.h"
+#include "serve/client.h"
+#include "serve/listen.h"
+#include "serve/loop.h"
+#include "serve/page.h"
+#include "serve/worker.h"
+
+/* Descriptors that are no client's: listeners, signals, worker. */
+#define SERVER_MAX_LISTENERS 4
+#define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 4)
+
+enum server_phase {
+	SERVER_OPENING, /* the worker makes or opens the instance */
+	SERVER_READY,
+	SERVER_STOPPING, /* the running command ends */
+	SERVER_CLOSING,  /* TPM2_Shutdown, power off */
+	SERVER_ENDED,
+};
+
+struct server {
+	const struct cvtpm_serve_config *config;
+	struct cvtpm_instance_config instance_config;
+	uint32_t buffer_size; /* the largest command and response */
+	enum server_phase phase;
+	bool stop_wanted;
+	int result; /* what cvtpm_serve returns */
+
+	struct loop loop;
+	struct worker worker;
+	struct worker_job life; /* opens and closes the instance */
+	void *memory;           /* the instance's */
+	struct loop_source signals;
+	struct listener listener[SERVER_MAX_LISTENERS];
+	size_t listeners;
+	struct client *clients;
+	size_t client_count;
+	struct page page; /* page.server NULL: none */
+};
+
+/** One line for the operator. */
+__attribute__((format(printf, 3, 4))) void
+server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...);
+
+/** Asks the server to end as SIGTERM does; the loop sees to it. */
+void server_stop(struct server *server);
+
+/** A listener has accepted `fd`. */
+void server_accept(struct server *server, const struct client_protocol *protocol, int fd);
+
+/** A client is closing. */
+void server_forget_client(struct server *server, struct client *client);
+
+#endif

@@ -1,0 +1,211 @@
+#include "serve/worker.h"
+
+#include "cvtpm/err.h"
+#include "serve/frame.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define TPM_RC_FAILURE 0x101
+
+static void *worker_main(void *argument)
+{
+	struct worker *w = argument;
+	struct worker_job *job;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->first && !w->quit)
+			pthread_cond_wait(&w->more, &w->lock);
+		if (!w->first)
+			break;
+		job = w->first;
+		w->first = job->next;
+		if (!w->first)
+			w->last = &w->first;
+		job->next = NULL;
+		w->running = job;
+		w->cancellable = job->run == worker_run_command;
+		pthread_mutex_unlock(&w->lock);
+
+		job->run(job, &w->tpm);
+		const bool established =
+			w->tpm.instance && cvtpm_instance_established(w->tpm.instance);
+
+		/* `running` changes under the lock that worker_cancel holds: a cancel
+		 * meant for this job cannot hit the next one. */
+		pthread_mutex_lock(&w->lock);
+		w->running = NULL;
+		w->cancellable = false;
+		w->established = established;
+		*w->finished_last = job;
+		w->finished_last = &job->next;
+		if (eventfd_write(w->wake.fd, 1) < 0) {
+			/* Only a full counter can refuse, and then the loop wakes anyway. */
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void worker_finish_jobs(void *owner, short revents)
+{
+	struct worker *w = owner;
+	eventfd_t count;
+
+	(void)revents;
+	if (eventfd_read(w->wake.fd, &count) < 0 && errno != EAGAIN)
+		return;
+
+	pthread_mutex_lock(&w->lock);
+	struct worker_job *job = w->finished;
+	w->finished = NULL;
+	w->finished_last = &w->finished;
+	pthread_mutex_unlock(&w->lock);
+
+	while (job) {
+		struct worker_job *next = job->next; /* `done` may release the job */
+
+		job->next = NULL;
+		job->done(job);
+		job = next;
+	}
+}
+
+int worker_begin(struct worker *w, struct loop *loop)
+{
+	sigset_t all, before;
+
+	*w = (struct worker){0};
+	w->last = &w->first;
+	w->finished_last = &w->finished;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->more, NULL);
+	w->wake = (struct loop_source){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+				       .events = POLLIN,
+				       .ready = worker_finish_jobs,
+				       .owner = w};
+	if (w->wake.fd < 0)
+		return CVTPM_ERR_IO;
+	CVTPM_TRY(loop_add(loop, &w->wake));
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errno = pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return errno ? CVTPM_ERR_IO : 0;
+}
+
+void worker_end(struct worker *w, struct loop *loop)
+{
+	pthread_mutex_lock(&w->lock);
+	w->quit = true;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	loop_remove(loop, &w->wake);
+	close(w->wake.fd);
+	pthread_cond_destroy(&w->more);
+	pthread_mutex_destroy(&w->lock);
+}
+
+void worker_submit(struct worker *w, struct worker_job *job)
+{
+	job->next = NULL;
+	job->result = 0;
+	job->response_len = 0;
+	pthread_mutex_lock(&w->lock);
+	*w->last = job;
+	w->last = &job->next;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_idle(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	const bool idle = !w->running && !w->first && !w->finished;
+	pthread_mutex_unlock(&w->lock);
+	return idle;
+}
+
+void worker_discard(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	for (struct worker_job *job = w->first; job; job = job->next)
+		job->result = CVTPM_ERR_BUSY;
+	if (w->first) {
+		*w->finished_last = w->first;
+		w->finished_last = w->last;
+		w->first = NULL;
+		w->last = &w->first;
+	}
+	pthread_mutex_unlock(&w->lock);
+	worker_finish_jobs(w, 0);
+}
+
+void worker_cancel(struct worker *w, const struct worker_job *job)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->cancellable && (!job || job == w->running))
+		cvtpm_instance_cancel(w->tpm.instance);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_established(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	const bool established = w->established;
+	pthread_mutex_unlock(&w->lock);
+	return established;
+}
+
+void worker_hold_cancel(struct worker *w, bool on)
+{
+	w->cancel_held = on;
+	if (on)
+		worker_cancel(w, NULL);
+}
+
+bool worker_wants_tick(struct worker *w)
+{
+	return w->cancel_held && !worker_idle(w);
+}
+
+void worker_tick(struct worker *w)
+{
+	if (w->cancel_held)
+		worker_cancel(w, NULL);
+}
+
+void worker_respond(struct worker_job *job, uint32_t rc)
+{
+	frame_put_error(job->response, rc);
+	job->response_len = FRAME_HEADER_SIZE;
+}
+
+static void largest_note(struct worker_sizes *largest, const struct worker_job *job)
+{
+	const uint32_t code = frame_get_u32(job->data + 6);
+
+	if (job->data_len > largest->command_size) {
+		largest->command_size = (uint32_t)job->data_len;
+		largest->command_code = code;
+	}
+	if (job->response_len > largest->response_size) {
+		largest->response_size = (uint32_t)job->response_len;
+		largest->response_code = code;
+	}
+}
+
+void worker_run_command(struct worker_job *job, struct worker_tpm *tpm)
+{
+	job->result = cvtpm_instance_execute(tpm->instance, job->locality, job->data, job->data_len,
+					     job->response, &job->response_len);
+	if (job->result < 0)
+		worker_respond(job, TPM_RC_FAILURE);
+	else if (job->data_len >= FRAME_HEADER_SIZE)
+		largest_note(&tpm->largest, job);
+}

@@ -1,0 +1,101 @@
+/*
+ * The worker: the one thread that touches the instance.
+ *
+ * Every transport hands its work over as a job. Jobs run one after the other in
+ * the order in which they came, whoever sent them; each transport's peer has at
+ * most one job in the queue, so that peers take turns. The event loop is never
+ * held up by a running command, and can therefore cancel it.
+ *
+ * All functions but a job's `run` belong to the event loop's thread.
+ */
+#ifndef CVTPM_SERVE_WORKER_H
+#define CVTPM_SERVE_WORKER_H
+
+#include "cvtpm/instance.h"
+#include "serve/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What jobs share; only `run` functions, on the worker's thread, touch it. */
+struct worker_tpm {
+	struct cvtpm_instance *instance; /* NULL before it is opened and after it is closed */
+	bool powered;
+	struct worker_sizes { /* the largest seen, for TPM_GET_COMMAND_RESPONSE_SIZES */
+		uint32_t command_size, command_code, response_size, response_code;
+	} largest;
+};
+
+struct worker_job {
+	struct worker_job *next; /* the worker's */
+
+	/* On the worker's thread. Sets `result`: 0 or enum cvtpm_err. */
+	void (*run)(struct worker_job *job, struct worker_tpm *tpm);
+	/* On the loop's thread, afterwards. `result` is CVTPM_ERR_BUSY for a job that
+	 * worker_discard() took out of the queue before it ran. */
+	void (*done)(struct worker_job *job);
+	void *owner;
+	int result;
+
+	uint8_t locality;
+	uint32_t value;      /* of a command of the simulator protocol */
+	const uint8_t *data; /* not shared memory; stays as it is until `done` */
+	size_t data_len;
+	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
+	size_t response_len;
+};
+
+struct worker {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct worker_job *first, **last; /* waiting */
+	struct worker_job *running;
+	struct worker_job *finished, **finished_last;
+	bool cancellable; /* what runs is a TPM command */
+	bool established; /* tpmEstablished after the last job */
+	bool cancel_held; /* CANCEL_ON: every command that runs is to be cancelled */
+	bool quit;
+	struct loop_source wake; /* an eventfd: jobs have finished */
+	struct worker_tpm tpm;
+};
+
+/** Starts the thread, with every signal blocked. CVTPM_ERR_IO: errno says why. */
+int worker_begin(struct worker *worker, struct loop *loop);
+
+/** Ends the thread after the running job; the queue must be empty. */
+void worker_end(struct worker *worker, struct loop *loop);
+
+/** Puts a job at the end of the queue. */
+void worker_submit(struct worker *worker, struct worker_job *job);
+
+/** True when nothing runs and nothing waits. */
+bool worker_idle(struct worker *worker);
+
+/** Takes every job that has not begun out of the queue; each gets its `done`. */
+void worker_discard(struct worker *worker);
+
+/** Asks the command that runs now to end, if it is `job`, or whatever it is with
+ *  `job` NULL. A command that begins afterwards is not hit. */
+void worker_cancel(struct worker *worker, const struct worker_job *job);
+
+/** cvtpm_instance_established() as it was after the last job. */
+bool worker_established(struct worker *worker);
+
+/** The platform's cancel line: while it is on, worker_tick() cancels what runs. */
+void worker_hold_cancel(struct worker *worker, bool on);
+
+/** To be called every few milliseconds while worker_wants_tick(). */
+void worker_tick(struct worker *worker);
+bool worker_wants_tick(struct worker *worker);
+
+/* ---- the usual `run` functions ---- */
+
+/** A TPM command: data, locality -> response. */
+void worker_run_command(struct worker_job *job, struct worker_tpm *tpm);
+
+/** Writes a response that is nothing but a response code (10 bytes). */
+void worker_respond(struct worker_job *job, uint32_t rc);
+
+#endif
