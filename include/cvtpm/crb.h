@@ -74,7 +74,8 @@ struct cvtpm_crb_callbacks {
 
 	/* Asks the engine to end the running command early (TPM_RC_CANCELED, or its
 	 * ordinary response if it was too late). It is still completed. Called at
-	 * most twice for a command: CANCEL, and an abort. Optional. */
+	 * most once for a command: CANCEL was set, or the command was aborted
+	 * (relinquish, seize, reset). Optional. */
 	void (*cancel)(void *context);
 
 	/* _TPM_Hash_Start, _Data, _End: from locality 4 only. A command that runs
@@ -185,12 +186,12 @@ struct cvtpm_crb_page {
 	struct cvtpm_crb *crb;
 	volatile uint8_t *memory; /* localities one after the other, 4096 bytes each */
 	bool strict;              /* see cvtpm_crb_page_init; may be set after it */
-	bool republish;           /* crbRspRetry */
-	uint8_t shown_locality;   /* where the response `shown` was put */
-	uint32_t shown;           /* number of the response that is in the page */
-	uint32_t shown_len;       /* its length; 0: none is in the page */
+	bool republish;           /* crbRspRetry: put the response into the page again */
+	bool showing;             /* a response is in the page: */
+	uint8_t shown_locality;   /* in this locality, */
+	uint32_t shown;           /* the one with this number */
 	uint32_t changes;         /* crb->changes at the last look */
-	uint32_t image[CVTPM_CRB_LOCALITIES][CVTPM_CRB_PAGE_WORDS]; /* what the page should say */
+	uint32_t image[CVTPM_CRB_LOCALITIES][CVTPM_CRB_PAGE_WORDS]; /* what it said last */
 	uint8_t scratch[CVTPM_CRB_BUFFER_SIZE]; /* the command, out of the page */
 };
 

@@ -1,0 +1,289 @@
+/* cvtpm crb-client: TPM commands from standard input to a CRB page. */
+#include "cli.h"
+#include "cvtpm/crb.h"
+#include "cvtpm/err.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADER_SIZE 10
+
+struct arguments {
+	const char *file;
+	unsigned long long offset;
+	unsigned long locality;
+	unsigned long method;
+};
+
+static const struct argp_option options[] = {
+	{"crb-page", 'p', "FILE", 0, "The shared page, as given to cvtpm serve --crb-page", 0},
+	{"offset", 'o', "BYTES", 0, "Where locality 0 begins in FILE (default 0)", 0},
+	{"locality", 'l', "N", 0, "Locality to use, 0 to 3 (default 0)", 0},
+	{"start-method", 'm', "N", 0,
+	 "Behave as a driver with start method 7 (default) or 8 (no locality, no cmdReady)", 0},
+	{0},
+};
+
+static const char doc[] =
+	"Relay TPM commands from standard input to the CRB page FILE, and responses to standard "
+	"output, until end of file.\v"
+	"Example, with a server on the same file:\n"
+	"  cvtpm serve --crb-page /run/tpm.page &\n"
+	"  export TPM2TOOLS_TCTI=\"cmd:cvtpm crb-client --crb-page /run/tpm.page\"\n"
+	"  tpm2_getrandom --hex 8\n";
+
+static unsigned long long number(const char *text, unsigned long long max, const char *option,
+				 struct argp_state *state)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (errno || end == text || *end || *text == '-' || value > max)
+		argp_error(state, "%s must be a number from 0 to %llu, not '%s'", option, max,
+			   text);
+	return value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 'p':
+		a->file = arg;
+		return 0;
+	case 'o':
+		a->offset = number(arg, INT64_MAX, "--offset", state);
+		if (a->offset % 4096 != 0)
+			argp_error(state, "--offset must be a multiple of 4096, not %llu",
+				   a->offset);
+		return 0;
+	case 'l':
+		a->locality = (unsigned long)number(arg, 3, "--locality", state);
+		return 0;
+	case 'm':
+		a->method = (unsigned long)number(arg, 8, "--start-method", state);
+		if (a->method != CVTPM_CRB_START_MMIO && a->method != CVTPM_CRB_START_ACPI)
+			argp_error(state, "--start-method must be 7 or 8, not %lu", a->method);
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->file)
+			argp_error(state, "--crb-page FILE is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- the page ---- */
+
+static uint64_t clock_ms(void *context)
+{
+	struct timespec now;
+
+	(void)context;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Short commands take some tens of microseconds, key generation seconds. */
+static void wait_a_little(void *context, unsigned looks)
+{
+	struct timespec pause = {.tv_nsec = looks < 100 ? 20000 : looks < 1000 ? 200000 : 2000000};
+
+	(void)context;
+	nanosleep(&pause, NULL);
+}
+
+static void *page_map(const struct arguments *a, size_t size)
+{
+	int fd = open(a->file, O_RDWR | O_CLOEXEC);
+	struct stat st;
+	void *memory;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		cli_error("cannot open the CRB page '%s': %s; name the file that cvtpm serve "
+			  "--crb-page made",
+			  a->file, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (S_ISREG(st.st_mode) && (unsigned long long)st.st_size < a->offset + size) {
+		cli_error("'%s' has %lld bytes, but locality %lu at offset %llu ends at %llu; "
+			  "check --offset, --locality and the server's --localities",
+			  a->file, (long long)st.st_size, a->locality, a->offset, a->offset + size);
+		close(fd);
+		return NULL;
+	}
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)a->offset);
+	if (memory == MAP_FAILED) {
+		cli_error("cannot map '%s': %s", a->file, strerror(errno));
+		memory = NULL;
+	}
+	close(fd);
+	return memory;
+}
+
+static void tell_failure(const struct arguments *a, const struct cvtpm_crb_client *client, int err)
+{
+	switch (err) {
+	case CVTPM_ERR_NOT_FOUND:
+		cli_error("no TPM answers in '%s' at offset %llu; is 'cvtpm serve --crb-page %s' "
+			  "running?",
+			  a->file, a->offset, a->file);
+		break;
+	case CVTPM_ERR_BUSY:
+		cli_error("the TPM behind '%s' did not answer in time, waiting for %s; is its "
+			  "server running, or is another client using locality %lu?",
+			  a->file, client->step, a->locality);
+		break;
+	case CVTPM_ERR_UNSUPPORTED:
+		cli_error("what answers in '%s' is no CRB of version 1 with locality %lu; check "
+			  "--offset, --locality and the server's --localities",
+			  a->file, a->locality);
+		break;
+	case CVTPM_ERR_PEER:
+		cli_error("the TPM behind '%s' reports a fault, seen in %s; its server's log says "
+			  "more",
+			  a->file, client->step);
+		break;
+	default:
+		cli_error("'%s': %s (%s)", a->file, cvtpm_strerror(err), client->step);
+		break;
+	}
+}
+
+/* ---- the pipe ---- */
+
+/* Bytes read; fewer than `len` only at end of file or on an error (-1). */
+static ssize_t read_all(uint8_t *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(STDIN_FILENO, bytes + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static int write_all(const uint8_t *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDOUT_FILENO, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			cli_error("cannot write the response to standard output: %s",
+				  strerror(errno));
+			return -1;
+		}
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The next command, framed by its header. 1, 0 at end of file, -1. */
+static int command_read(uint8_t command[CVTPM_CRB_BUFFER_SIZE], size_t *len)
+{
+	ssize_t n = read_all(command, HEADER_SIZE);
+	size_t size;
+
+	if (n == 0)
+		return 0;
+	if (n == HEADER_SIZE) {
+		size = (size_t)command[2] << 24 | (size_t)command[3] << 16 |
+		       (size_t)command[4] << 8 | command[5];
+		if (size < HEADER_SIZE || size > CVTPM_CRB_BUFFER_SIZE) {
+			cli_error("a command on standard input says that it has %zu bytes; %d to "
+				  "%d fit the interface",
+				  size, HEADER_SIZE, CVTPM_CRB_BUFFER_SIZE);
+			return -1;
+		}
+		*len = size;
+		n = read_all(command + HEADER_SIZE, size - HEADER_SIZE);
+		if (n == (ssize_t)(size - HEADER_SIZE))
+			return 1;
+	}
+	if (n < 0)
+		cli_error("cannot read a command from standard input: %s", strerror(errno));
+	else
+		cli_error("standard input ended in the middle of a command");
+	return -1;
+}
+
+static int relay(const struct arguments *a, struct cvtpm_crb_client *client)
+{
+	uint8_t command[CVTPM_CRB_BUFFER_SIZE], response[CVTPM_CRB_BUFFER_SIZE];
+	size_t command_len;
+	int more;
+
+	while ((more = command_read(command, &command_len)) > 0) {
+		size_t response_len = sizeof response;
+		int err = cvtpm_crb_client_transmit(client, command, command_len, response,
+						    &response_len);
+
+		if (err < 0) {
+			tell_failure(a, client, err);
+			return CLI_FAULT;
+		}
+		if (write_all(response, response_len) < 0)
+			return CLI_FAULT;
+	}
+	return more < 0 ? CLI_FAULT : CLI_YES;
+}
+
+int cmd_crb_client(int argc, char **argv);
+
+int cmd_crb_client(int argc, char **argv)
+{
+	static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+	struct arguments a = {.method = CVTPM_CRB_START_MMIO};
+	struct cvtpm_crb_bus bus = {
+		.read32 = cvtpm_crb_memory_read32,
+		.write32 = cvtpm_crb_memory_write32,
+		.read_bytes = cvtpm_crb_memory_read_bytes,
+		.write_bytes = cvtpm_crb_memory_write_bytes,
+		.clock_ms = clock_ms,
+		.wait = wait_a_little,
+	};
+	struct cvtpm_crb_client client;
+	size_t size;
+	int result;
+
+	argp_err_exit_status = CLI_FAULT;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	size = (a.locality + 1) * (size_t)CVTPM_CRB_LOCALITY_SIZE;
+	bus.context = page_map(&a, size);
+	if (!bus.context)
+		return CLI_FAULT;
+	result = cvtpm_crb_client_open(&client, &bus, (enum cvtpm_crb_start_method)a.method,
+				       (uint8_t)a.locality);
+	if (result < 0) {
+		tell_failure(&a, &client, result);
+		result = CLI_FAULT;
+	} else {
+		result = relay(&a, &client);
+	}
+	munmap(bus.context, size);
+	return result;
+}
