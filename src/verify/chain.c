@@ -100,7 +100,8 @@ static uint8_t *signature_der(const struct snp_report *r, size_t *len)
 	return der;
 }
 
-bool report_signed_by(const struct snp_report *r, X509 *cert)
+/* The report's signature verifies with this certificate's key. */
+static bool report_signed_by(const struct snp_report *r, X509 *cert)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	EVP_MD_CTX *context;
@@ -129,7 +130,8 @@ static bool signed_by(X509 *cert, X509 *issuer)
 
 /* ---- finding ---- */
 
-static X509 *find_leaf(const struct snp_report *r, const struct cert_list *certs, const char *cn)
+static X509 *find_leaf(const struct snp_report *r, const struct cert_list *certs, const char *cn,
+		       bool *verifies)
 {
 	X509 *fallback = NULL;
 
@@ -138,7 +140,8 @@ static X509 *find_leaf(const struct snp_report *r, const struct cert_list *certs
 
 		if (!name_has_cn(X509_get_subject_name(cert), cn))
 			continue;
-		if (report_signed_by(r, cert))
+		*verifies = report_signed_by(r, cert);
+		if (*verifies)
 			return cert;
 		if (!fallback)
 			fallback = cert;
@@ -206,7 +209,8 @@ void chain_find(struct chain *chain, const struct snp_report *r, const struct ce
 	X509 *named = NULL;
 
 	*chain = (struct chain){.vlek = report_signing_key(r) == SIGNING_KEY_VLEK};
-	chain->leaf = find_leaf(r, certs, chain->vlek ? "SEV-VLEK" : "SEV-VCEK");
+	chain->leaf =
+		find_leaf(r, certs, chain->vlek ? "SEV-VLEK" : "SEV-VCEK", &chain->signature_good);
 	if (!chain->leaf)
 		return;
 	chain->ca = find_issuer(chain->leaf, certs, &named);
@@ -220,10 +224,10 @@ void chain_find(struct chain *chain, const struct snp_report *r, const struct ce
 
 /* ---- judging ---- */
 
-static void check_signature(const struct chain *chain, const struct snp_report *r,
-			    const char *about, struct cvtpm_verification *v)
+static void check_signature(const struct chain *chain, const char *about,
+			    struct cvtpm_verification *v)
 {
-	bool good = chain->leaf && report_signed_by(r, chain->leaf);
+	bool good = chain->leaf && chain->signature_good;
 	struct cvtpm_check *c = check_add(v, about, "signature", "signature of the report",
 					  !chain->leaf ? CVTPM_CHECK_UNKNOWN
 					  : good       ? CVTPM_CHECK_OK
@@ -511,7 +515,7 @@ void chain_check(const struct chain *chain, const struct snp_report *r,
 {
 	struct vcek_facts facts;
 
-	check_signature(chain, r, about, v);
+	check_signature(chain, about, v);
 	if (!chain->leaf)
 		return;
 	if (!chain->ca) {

@@ -77,6 +77,7 @@ bool is_amd_name(const X509_NAME *name, const char *cn);
 struct chain {
 	bool vlek;
 	X509 *leaf, *ca, *root; /* of the lists, or NULL */
+	bool signature_good;    /* the report's, by the leaf */
 	bool root_trusted;
 	bool lab; /* ends in a root other than AMD's */
 	enum cvtpm_product product;
@@ -91,9 +92,6 @@ void chain_find(struct chain *chain, const struct snp_report *report, const stru
 void chain_check(const struct chain *chain, const struct snp_report *report,
 		 const struct cvtpm_bytes *crls, size_t crl_count, int64_t at, const char *about,
 		 struct cvtpm_verification *v);
-
-/* The report's signature verifies with this certificate's key. */
-bool report_signed_by(const struct snp_report *report, X509 *cert);
 
 /* `at` within the certificate's validity. */
 bool cert_in_date(const X509 *cert, int64_t at);

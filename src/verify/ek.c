@@ -249,7 +249,7 @@ static const char *profile_fault(X509 *cert, const struct ek_public *key)
 		return "a critical extension of unknown meaning";
 	if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER)
 		return "a negative serial number";
-	if (!(X509_get_extension_flags(cert) & EXFLAG_BCONS) || X509_check_ca(cert) != 0)
+	if ((X509_get_extension_flags(cert) & (EXFLAG_BCONS | EXFLAG_CA)) != EXFLAG_BCONS)
 		return "not marked as an end certificate";
 	if (usage == UINT32_MAX || !(usage & needed) || (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)))
 		return "a key usage that is not an EK's";
