@@ -6,7 +6,6 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
-#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -175,8 +174,8 @@ static void self_sign(struct sample_ca *ca)
 	MUST(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)"EK CA", -1, -1,
 					0) == 1);
 	MUST(X509_set_issuer_name(x, name) == 1);
-	MUST(X509_gmtime_adj(X509_getm_notBefore(x), -3600) != NULL);
-	MUST(X509_gmtime_adj(X509_getm_notAfter(x), 315360000) != NULL);
+	MUST(ASN1_TIME_set_string_X509(X509_getm_notBefore(x), "20200101000000Z") == 1);
+	MUST(ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "20991231235959Z") == 1);
 	MUST(X509_set_pubkey(x, ca->pkey) == 1);
 	add_extension(x, NID_basic_constraints, "critical,CA:TRUE");
 	add_extension(x, NID_key_usage, "critical,keyCertSign");

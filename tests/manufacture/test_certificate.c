@@ -405,6 +405,28 @@ static int compare_time(const ASN1_TIME *time, uint64_t seconds)
 	return ASN1_TIME_cmp_time_t(time, (time_t)seconds);
 }
 
+/* Elements follow each other without a gap, with lengths as short as they can
+ * be, all the way down. OpenSSL has no attribute certificates, but it has this. */
+static void check_elements(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+
+	while (p < end) {
+		const uint8_t *start = p;
+		long contents;
+		int number, class;
+		int form = ASN1_get_object(&p, &contents, &number, &class, end - p);
+
+		assert_true(form == 0 || form == V_ASN1_CONSTRUCTED);
+		assert_int_equal(ASN1_object_size(form != 0, (int)contents, number),
+				 p - start + contents);
+		if (form == V_ASN1_CONSTRUCTED)
+			check_elements(p, (size_t)contents);
+		p += contents;
+	}
+	assert_ptr_equal(p, end);
+}
+
 /* OpenSSL reads what was written, finds the facts, and writes the same bytes. */
 static void check_with_openssl(const uint8_t *bytes, size_t len, const struct cvtpm_issuer *issuer,
 			       const struct cvtpm_certificate_times *times, EVP_PKEY *key)
@@ -412,6 +434,7 @@ static void check_with_openssl(const uint8_t *bytes, size_t len, const struct cv
 	X509 *x = parse(bytes, len);
 	uint8_t *again = NULL, *name = NULL;
 
+	check_elements(bytes, len);
 	assert_int_equal(i2d_X509_NAME(X509_get_issuer_name(x), &name), issuer->name_len);
 	assert_memory_equal(name, issuer->name, issuer->name_len);
 	assert_int_equal(compare_time(X509_get0_notBefore(x), times->not_before), 0);
@@ -481,6 +504,35 @@ static void no_facts_make_a_certificate_that_openssl_cannot_read(void **state)
 	}
 }
 
+static void no_facts_make_a_platform_certificate_that_is_not_der(void **state)
+{
+	(void)state;
+	struct fixed_issuer fixed = fixed_issuer(&fixed, 104);
+	uint8_t name[1024];
+	char manufacturer[301], model[301], version[301], number[301];
+
+	random_state = 123456789;
+	for (unsigned round = 0; round < 3000; round++) {
+		struct cvtpm_platform_facts facts = {
+			.manufacturer = any_text(manufacturer, 300),
+			.model = any_text(model, 300),
+			.version = any_text(version, 300),
+			.serial = any(2) ? any_text(number, 300) : NULL,
+		};
+		struct cvtpm_certificate_times times = {.not_before = any(UINT32_MAX)};
+		size_t len = sizeof der;
+
+		fixed.issuer.name = name;
+		fixed.issuer.name_len = any_name(name, sizeof name);
+		fixed.signature_len = 8 + any(97);
+		assert_int_equal(cvtpm_certificate_platform(&fixed.issuer, serial, &facts, serial,
+							    &times, der, &len),
+				 0);
+		check_elements(der, len);
+		assert_non_null(memmem(der, len, facts.model, strlen(facts.model)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +547,7 @@ int main(void)
 		cmocka_unit_test(an_issuer_that_cannot_begin_leaves_no_key),
 		cmocka_unit_test(two_boots_have_two_issuers),
 		cmocka_unit_test(no_facts_make_a_certificate_that_openssl_cannot_read),
+		cmocka_unit_test(no_facts_make_a_platform_certificate_that_is_not_der),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, end_keys);
