@@ -98,7 +98,7 @@ char *cvtpm_verification_json(const struct cvtpm_verification *v)
 		return NULL;
 	}
 	/* One line, so that LAB stands in the first and in the last line of it. */
-	root = json_pack("{ss? sb ss si so ss}", "notice", v->lab ? LAB_NOTICE : NULL, "lab",
+	root = json_pack("{ss* sb ss si so ss}", "notice", v->lab ? LAB_NOTICE : NULL, "lab",
 			 v->lab, "verdict", cvtpm_answer_name(v->answer), "exit", (int)v->answer,
 			 "checks", checks, "summary", summary);
 	if (root)
