@@ -198,18 +198,21 @@ static int read_outblob(const struct entry *entry, const uint8_t report_data[SNP
 static int use_entry(struct entry *entry, const uint8_t report_data[SNP_REPORT_DATA_SIZE],
 		     uint8_t report[SNP_REPORT_SIZE], uint8_t *certs, size_t *certs_len)
 {
+	uint8_t found[SNP_REPORT_SIZE];
 	long n = 0;
 
 	CVTPM_TRY(set_request(entry, report_data));
 	CVTPM_TRY(check_generation(entry));
-	CVTPM_TRY(read_outblob(entry, report_data, report));
+	CVTPM_TRY(read_outblob(entry, report_data, found));
 	if (certs) {
 		n = attribute_read(entry, "auxblob", certs, *certs_len);
 		if (n < 0)
 			return (int)n;
 		*certs_len = (size_t)n;
 	}
-	return check_generation(entry);
+	CVTPM_TRY(check_generation(entry));
+	memcpy(report, found, sizeof found);
+	return 0;
 }
 
 static int get_report(struct configfs_tsm *tsm, const uint8_t report_data[SNP_REPORT_DATA_SIZE],
