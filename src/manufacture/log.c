@@ -19,7 +19,8 @@ static void put_text(struct line *line, const char *text)
 		put(line, *text++);
 }
 
-static void put_number(struct line *line, uint64_t number, unsigned base)
+/* With leading zeros up to `width` digits. */
+static void put_number(struct line *line, uint64_t number, unsigned base, size_t width)
 {
 	char digits[20];
 	size_t count = 0;
@@ -27,7 +28,7 @@ static void put_number(struct line *line, uint64_t number, unsigned base)
 	do {
 		digits[count++] = "0123456789ABCDEF"[number % base];
 		number /= base;
-	} while (number);
+	} while (number || count < width);
 	while (count)
 		put(line, digits[--count]);
 }
@@ -38,9 +39,9 @@ static void put_argument(struct line *line, const struct log_argument *argument)
 		put_text(line, argument->text);
 	} else if (argument->hex) {
 		put_text(line, "0x");
-		put_number(line, argument->number, 16);
+		put_number(line, argument->number, 16, argument->number > UINT16_MAX ? 8 : 1);
 	} else {
-		put_number(line, argument->number, 10);
+		put_number(line, argument->number, 10, 1);
 	}
 }
 

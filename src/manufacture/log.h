@@ -3,7 +3,8 @@
  *
  * Each '%' of the format stands for the next argument, which knows its own
  * kind: LOG(platform, CVTPM_LOG_INFO, "EK %: % bytes", LOG_TEXT(name),
- * LOG_NUMBER(len)). A line that is too long is cut.
+ * LOG_NUMBER(len)). Hexadecimal numbers of more than 16 bits (indices, handles)
+ * have eight digits. A line that is too long is cut.
  */
 #ifndef CVTPM_MANUFACTURE_LOG_H
 #define CVTPM_MANUFACTURE_LOG_H

@@ -463,7 +463,7 @@ int manufacture_tpm(struct cvtpm_instance *o)
 	get_table(o);
 	CVTPM_TRY(make_certified_identities(o));
 	STEP(o, "shutting down", "the TPM", tpm_shutdown(&o->client, TPM_SU_CLEAR));
-	LOG(&o->platform, CVTPM_LOG_INFO, "TPM manufactured with % EKs in % ms",
-	    LOG_NUMBER(o->record.count), LOG_NUMBER(owner_clock(o) - begin));
+	LOG(&o->platform, CVTPM_LOG_INFO, "TPM manufactured in % ms, EKs: %",
+	    LOG_NUMBER(owner_clock(o) - begin), LOG_NUMBER(o->record.count));
 	return 0;
 }

@@ -176,6 +176,13 @@ void bench_free(struct bench *b)
 	free(b);
 }
 
+void bench_new_scratch(struct bench *b)
+{
+	free_store(&b->scratch);
+	b->scratch = (struct test_store){0};
+	open_store(&b->scratch, CVTPM_STORE_MEMORY);
+}
+
 int bench_manufacture(struct bench *b)
 {
 	return cvtpm_instance_manufacture(b->memory, &b->platform, &b->scratch.store, &b->config);

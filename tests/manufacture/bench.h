@@ -52,6 +52,9 @@ struct bench {
 struct bench *bench_new(enum cvtpm_store_kind kind);
 void bench_free(struct bench *b);
 
+/** An empty and sound scratch store in place of the one that there was. */
+void bench_new_scratch(struct bench *b);
+
 /** Makes the TPM if it is persistent, opens it, sends TPM2_Startup(CLEAR). */
 void bench_start(struct bench *b);
 int bench_manufacture(struct bench *b);
