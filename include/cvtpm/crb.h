@@ -80,15 +80,16 @@ struct cvtpm_crb_callbacks {
 
 	/* _TPM_Hash_Start, _Data, _End: from locality 4 only. A command that runs
 	 * was aborted before hash_start is called, but may still be in the engine:
-	 * the callee waits for it. Not 0: the sequence is given up. Needed only if
-	 * locality 4 is served. */
+	 * the callee waits for it. Not 0: the sequence is given up. After a hash_end
+	 * that returned 0 tpmEstablished shows it. Needed only if locality 4 is
+	 * served. */
 	int (*hash_start)(void *context);
 	int (*hash_data)(void *context, const uint8_t *data, size_t len);
 	int (*hash_end)(void *context);
 
 	/* As cvtpm_engine.established: true after a _TPM_Hash_End until reset. Asked
 	 * only while no command is with the engine: at init, at reset, after a
-	 * response, after hash_end and reset_established. Optional: never. */
+	 * response, after reset_established. Optional: never. */
 	bool (*established)(void *context);
 	/* As cvtpm_engine.reset_established; `locality` is 3 or 4. Not called while a
 	 * command is with the engine (the write is then ignored). Optional. */

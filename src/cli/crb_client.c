@@ -252,8 +252,6 @@ static int relay(const struct arguments *a, struct cvtpm_crb_client *client)
 	return more < 0 ? CLI_FAULT : CLI_YES;
 }
 
-int cmd_crb_client(int argc, char **argv);
-
 int cmd_crb_client(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};

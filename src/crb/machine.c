@@ -254,7 +254,8 @@ static void establishment_reset(struct cvtpm_crb *crb, uint8_t locality)
 
 /* ---- _TPM_Hash_Start, _Data, _End ---- */
 
-static void hash_give_up(struct cvtpm_crb *crb)
+/* Locality 4 is gone, and whatever sequence it was in. */
+static void hash_leave(struct cvtpm_crb *crb)
 {
 	crb->hashing = false;
 	locality_release(crb);
@@ -264,11 +265,11 @@ static void hash_give_up(struct cvtpm_crb *crb)
 static void hash_start(struct cvtpm_crb *crb)
 {
 	if (crb->hashing)
-		hash_give_up(crb);
+		hash_leave(crb);
 	locality_seize(crb, 4);
 	crb->hashing = true;
 	if (crb->config.callbacks.hash_start(crb->config.callbacks.context) != 0)
-		hash_give_up(crb);
+		hash_leave(crb);
 }
 
 /* The data buffer holds a 16-bit length and that many bytes (Intel SDM,
@@ -282,7 +283,7 @@ static void hash_data(struct cvtpm_crb *crb)
 		return;
 	if (crb->extent < 2 || len > crb->extent - 2 ||
 	    call->hash_data(call->context, crb->buffer + 2, len) != 0) {
-		hash_give_up(crb);
+		hash_leave(crb);
 		return;
 	}
 	buffer_clear(crb);
@@ -292,9 +293,9 @@ static void hash_end(struct cvtpm_crb *crb)
 {
 	if (!crb->hashing)
 		return;
-	(void)crb->config.callbacks.hash_end(crb->config.callbacks.context);
-	hash_give_up(crb);
-	established_ask(crb);
+	if (crb->config.callbacks.hash_end(crb->config.callbacks.context) == 0)
+		crb->established = true;
+	hash_leave(crb);
 }
 
 /* ---- registers ---- */
