@@ -12,10 +12,8 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
-#if HAVE_TPM
 	{"serve", "run a TPM: sockets, the simulator's protocol, a CRB page", cmd_serve},
 	{"manufacture", "make a persistent TPM with its certificates, once", cmd_manufacture},
-#endif
 #if HAVE_VERIFY
 	{"verify", "check reports, certificates and a TPM's evidence", cmd_verify},
 #endif
@@ -49,10 +47,8 @@ static int say_help(void)
 static int say_version(void)
 {
 	printf("cvtpm %s\n", CVTPM_VERSION);
-#if HAVE_TPM
 	for (const char *name = CVTPM_ENGINES; *name; name += strlen(name) + 1)
 		printf("engine %s: %s\n", name, cvtpm_engine_find(name)->version());
-#endif
 	printf("crypto: %s\n", cvtpm_crypto_version());
 	return CLI_YES;
 }
