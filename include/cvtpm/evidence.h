@@ -135,6 +135,9 @@ struct cvtpm_verification {
 int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cvtpm_policy *policy,
 			  struct cvtpm_verification *out);
 
+/** Reads a measurement from its 96 hexadecimal digits; false: it is not that. */
+bool cvtpm_parse_measurement(const char *hex, uint8_t digest[SNP_MEASUREMENT_SIZE]);
+
 /** The check that decides the answer: the first refused one, else the first
  *  that could not tell, else NULL. */
 const struct cvtpm_check *cvtpm_deciding_check(const struct cvtpm_verification *v);

@@ -6,22 +6,19 @@
  * content is bad are bad evidence (1).
  */
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cvtpm/evidence.h"
 
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define FILES_MAX        32
 #define MEASUREMENTS_MAX 64
-/* Nothing that is asked for is this large; the library refuses one byte more. */
-#define FILE_MAX_SIZE (1u << 20)
 
 struct arguments {
 	const char *report, *ek_cert_report, *ek_cert, *ek_public, *lab_root;
@@ -93,17 +90,6 @@ static const char doc[] =
 
 /* ---- arguments ---- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static void add_measurement(struct argp_state *state, struct arguments *a, const char *hex,
 			    enum cvtpm_isolation isolation)
 {
@@ -111,18 +97,9 @@ static void add_measurement(struct argp_state *state, struct arguments *a, const
 
 	if (a->measurement_count == MEASUREMENTS_MAX)
 		argp_error(state, "more than %d measurements", MEASUREMENTS_MAX);
-	if (strlen(hex) != 2 * SNP_MEASUREMENT_SIZE)
-		argp_error(state,
-			   "measurement '%s' has %zu characters, a measurement has %d "
-			   "hexadecimal digits",
-			   hex, strlen(hex), 2 * SNP_MEASUREMENT_SIZE);
-	for (size_t i = 0; i < SNP_MEASUREMENT_SIZE; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			argp_error(state, "measurement '%s' is not hexadecimal", hex);
-		m->digest[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!cvtpm_parse_measurement(hex, m->digest))
+		argp_error(state, "measurement '%s' is not %d hexadecimal digits", hex,
+			   2 * SNP_MEASUREMENT_SIZE);
 	m->isolation = isolation;
 	a->measurement_count++;
 }
@@ -250,46 +227,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 /* ---- files ---- */
 
-/* Everything that is read, so that it can be freed. */
-struct files {
-	uint8_t *data[2 * FILES_MAX + 8];
-	size_t count;
-};
-
-/* Reads at most one byte more than any evidence may have. */
-static bool read_file(struct files *files, const char *path, struct cvtpm_bytes *bytes)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *data = fd < 0 ? NULL : malloc(FILE_MAX_SIZE + 1);
-	size_t len = 0;
-	ssize_t got = -1;
-
-	while (data && len <= FILE_MAX_SIZE &&
-	       (got = read(fd, data + len, FILE_MAX_SIZE + 1 - len)) > 0)
-		len += (size_t)got;
-	if (!data || got < 0) {
-		cli_error("cannot read %s: %s", path, strerror(errno));
-		free(data);
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	close(fd);
-	files->data[files->count++] = data;
-	*bytes = (struct cvtpm_bytes){.data = data, .len = len, .name = path};
-	return true;
-}
-
-static bool read_optional(struct files *files, const char *path, struct cvtpm_bytes *bytes)
-{
-	return !path || read_file(files, path, bytes);
-}
-
-static bool read_several(struct files *files, const char *const *paths, size_t count,
+static bool read_several(struct cli_files *files, const char *const *paths, size_t count,
 			 struct cvtpm_bytes *bytes)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!read_file(files, paths[i], &bytes[i]))
+		if (!cli_read_file(files, paths[i], &bytes[i]))
 			return false;
 	return true;
 }
@@ -348,7 +290,7 @@ int cmd_verify(int argc, char **argv)
 	struct arguments *a = calloc(1, sizeof(*a));
 	struct cvtpm_bytes certs[FILES_MAX], crls[FILES_MAX], lab_root = {0};
 	struct cvtpm_evidence evidence = {.certificates = certs, .crls = crls};
-	struct files files = {.count = 0};
+	struct cli_files files = {.count = 0};
 	int result = CLI_FAULT;
 
 	if (!a) {
@@ -357,19 +299,18 @@ int cmd_verify(int argc, char **argv)
 	}
 	argp_err_exit_status = CLI_FAULT;
 	if (!argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) &&
-	    read_optional(&files, a->report, &evidence.report) &&
-	    read_optional(&files, a->ek_cert_report, &evidence.ek_cert_report) &&
-	    read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
-	    read_optional(&files, a->ek_public, &evidence.ek_public) &&
-	    read_optional(&files, a->lab_root, &lab_root) &&
+	    cli_read_optional(&files, a->report, &evidence.report) &&
+	    cli_read_optional(&files, a->ek_cert_report, &evidence.ek_cert_report) &&
+	    cli_read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
+	    cli_read_optional(&files, a->ek_public, &evidence.ek_public) &&
+	    cli_read_optional(&files, a->lab_root, &lab_root) &&
 	    read_several(&files, a->certs, a->cert_count, certs) &&
 	    read_several(&files, a->crls, a->crl_count, crls)) {
 		evidence.certificate_count = a->cert_count;
 		evidence.crl_count = a->crl_count;
 		result = judge(a, &evidence, &lab_root);
 	}
-	for (size_t i = 0; i < files.count; i++)
-		free(files.data[i]);
+	cli_free_files(&files);
 	free(a);
 	return result;
 }
