@@ -57,27 +57,27 @@ enum tpm_option {
 };
 
 static const struct argp_option options[] = {
-	{0, 0, 0, 0, "The TPM:", 1},
-	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (libtpms)", 1},
+	{0, 0, 0, 0, "The TPM:", 3},
+	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (libtpms)", 3},
 	{"state", OPTION_STATE, "DIR", 0,
-	 "the folder of a persistent TPM; without it the TPM is ephemeral", 1},
+	 "the folder of a persistent TPM; without it the TPM is ephemeral", 3},
 	{"seal", OPTION_SEAL, "file:PATH|snp", 0,
 	 "encrypt the state under the key in a file, or under a key that only this guest image on "
 	 "this chip can derive",
-	 1},
+	 3},
 	{"ek", OPTION_EK, "LIST", 0,
-	 "endorsement keys to make: rsa2048,p256,p384,rsa3072 (default: the first three)", 1},
+	 "endorsement keys to make: rsa2048,p256,p384,rsa3072 (default: the first three)", 3},
 	{"pcr-banks", OPTION_PCR_BANKS, "LIST", 0,
-	 "active PCR banks: sha1,sha256,sha384,sha512 (default: sha256,sha384)", 1},
+	 "active PCR banks: sha1,sha256,sha384,sha512 (default: sha256,sha384)", 3},
 	{"platform-auth", OPTION_PLATFORM_AUTH, "random", 0,
-	 "close the platform hierarchy: give it a random authorisation value that nobody knows", 1},
-	{0, 0, 0, 0, "Evidence:", 2},
+	 "close the platform hierarchy: give it a random authorisation value that nobody knows", 3},
+	{0, 0, 0, 0, "Evidence:", 4},
 	{"lab", OPTION_LAB, 0, 0,
-	 "take attestation reports from a simulated AMD-SP: for tests, trusted by nobody", 2},
+	 "take attestation reports from a simulated AMD-SP: for tests, trusted by nobody", 4},
 	{"lab-dir", OPTION_LAB_DIR, "DIR", 0,
-	 "where the simulated chip and its keys are kept (default: ~/.local/state/cvtpm/lab)", 2},
+	 "where the simulated chip and its keys are kept (default: ~/.local/state/cvtpm/lab)", 4},
 	{"ca", OPTION_CA, "DIR", 0,
-	 "have certificates signed by the CA of `cvtpm ca init DIR`, not by a per-boot key", 2},
+	 "have certificates signed by the CA of `cvtpm ca init DIR`, not by a per-boot key", 4},
 	{0}};
 
 static error_t parse_list(struct argp_state *state, const char *name, const char *text,

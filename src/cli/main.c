@@ -14,15 +14,9 @@
 static const struct cli_command commands[] = {
 	{"serve", "run a TPM: sockets, the simulator's protocol, a CRB page", cmd_serve},
 	{"manufacture", "make a persistent TPM with its certificates, once", cmd_manufacture},
-#if HAVE_VERIFY
 	{"verify", "check reports, certificates and a TPM's evidence", cmd_verify},
-#endif
-#if HAVE_CA
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
-#endif
-#if HAVE_CRB_CLIENT
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
-#endif
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -33,30 +33,29 @@ enum serve_option {
 };
 
 static const struct argp_option options[] = {
-	{0, 0, 0, 0, "Where to serve (at least one):", -2},
-	{"tcp", OPTION_TCP, "ADDR:PORT", 0, "TPM commands on TCP; port 0 for a free one", -2},
-	{"unix", OPTION_UNIX, "PATH", 0, "TPM commands on a Unix socket", -2},
+	{0, 0, 0, 0, "Where to serve (at least one):", 1},
+	{"tcp", OPTION_TCP, "ADDR:PORT", 0, "TPM commands on TCP; port 0 for a free one", 1},
+	{"unix", OPTION_UNIX, "PATH", 0, "TPM commands on a Unix socket", 1},
 	{"mssim", OPTION_MSSIM, "ADDR:PORT", 0,
 	 "the TCG simulator's protocol (tpm2-tools: -T mssim:host=ADDR,port=PORT); the platform's "
 	 "port is PORT + 1",
-	 -2},
-	{"crb-page", OPTION_CRB_PAGE, "FILE", 0, "a CRB in a page of shared memory", -2},
+	 1},
+	{"crb-page", OPTION_CRB_PAGE, "FILE", 0, "a CRB in a page of shared memory", 1},
 	{"offset", OPTION_OFFSET, "N", 0,
-	 "where in FILE the page begins: bytes, a multiple of 4096", -2},
+	 "where in FILE the page begins: bytes, a multiple of 4096", 1},
 	{"localities", OPTION_LOCALITIES, "RANGE", 0,
-	 "localities of the CRB page: 0 (the default), 0-3", -2},
+	 "localities of the CRB page: 0 (the default), 0-3", 1},
 	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
-	 "allow TCP on addresses that are not loopback: whoever reaches them owns the TPM", -2},
-	{0, 0, 0, 0, "How to begin:", -1},
+	 "allow TCP on addresses that are not loopback: whoever reaches them owns the TPM", 1},
+	{0, 0, 0, 0, "How to begin:", 2},
 	{"startup", OPTION_STARTUP, "clear|state|none", 0,
-	 "send TPM2_Startup for a user without firmware (default: none)", -1},
+	 "send TPM2_Startup for a user without firmware (default: none)", 2},
 	{"machine-is-new", OPTION_MACHINE_IS_NEW, 0, 0,
-	 "the machine behind an existing CRB page has not run yet: its TPM may be used at once",
-	 -1},
+	 "the machine behind an existing CRB page has not run yet: its TPM may be used at once", 2},
 	{"fail-until-reset", OPTION_FAIL_UNTIL_RESET, 0, 0,
-	 "the machine has already run: stay in failure mode until the platform resets the TPM", -1},
+	 "the machine has already run: stay in failure mode until the platform resets the TPM", 2},
 	{"ready-fd", OPTION_READY_FD, "N", 0,
-	 "write a line to descriptor N when ready, and close it", -1},
+	 "write a line to descriptor N when ready, and close it", 2},
 	{0}};
 
 static unsigned long long parse_number(struct argp_state *state, const char *name, const char *text,
@@ -212,6 +211,10 @@ int cmd_serve(int argc, char **argv)
 	int status = CLI_FAULT;
 
 	argp_parse(&serve_argp, argc, argv, 0, NULL, &o);
+	if (o.tpm.state && (o.tpm.eks || o.tpm.ca))
+		cli_error("warning: --ek and --ca are for `cvtpm manufacture`, and change nothing "
+			  "in a TPM "
+			  "that is made already");
 	if (cli_tpm_open(&tpm, &o.tpm, 0) == 0) {
 		o.serve.platform = &tpm.platform;
 		o.serve.instance = &tpm.config;

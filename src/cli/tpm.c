@@ -265,6 +265,22 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 	return 0;
 }
 
+/* ---- who signs ---- */
+
+static int open_ca(struct cli_tpm *tpm, const char *dir)
+{
+	const struct cvtpm_ca_log log = {.line = platform_log, .context = tpm};
+	const int err = cvtpm_ca_open(dir, &log, &tpm->ca);
+
+	if (err < 0) {
+		cli_error("the CA in %s cannot be used: %s; make one with `cvtpm ca init DIR`", dir,
+			  cvtpm_strerror(err));
+		return CLI_FAULT;
+	}
+	tpm->config.issuer = cvtpm_ca_issuer(tpm->ca);
+	return 0;
+}
+
 int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags)
 {
 	*tpm = (struct cli_tpm){
@@ -286,7 +302,7 @@ int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigne
 	if (open_store(tpm, options, store_flags))
 		return CLI_FAULT;
 	settle_evidence(tpm);
-	return 0;
+	return options->ca ? open_ca(tpm, options->ca) : 0;
 }
 
 void cli_tpm_close(struct cli_tpm *tpm)
@@ -295,4 +311,5 @@ void cli_tpm_close(struct cli_tpm *tpm)
 	if (tpm->provider)
 		tpm->provider->ops->close(tpm->provider);
 	cvtpm_amdsp_lab_close(tpm->lab);
+	cvtpm_ca_close(tpm->ca);
 }

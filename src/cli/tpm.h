@@ -7,6 +7,7 @@
 
 #include "cli/common.h"
 #include "cvtpm/amdsp.h"
+#include "cvtpm/ca.h"
 #include "cvtpm/instance.h"
 #include "cvtpm/snp.h"
 
@@ -15,6 +16,7 @@
 struct cli_tpm {
 	struct cvtpm_platform platform;
 	struct cvtpm_instance_config config;
+	struct cvtpm_ca *ca;
 	struct cvtpm_amdsp_lab *lab;
 	struct cvtpm_snp_provider *provider;
 	atomic_bool cancelled; /* platform.cancelled */
