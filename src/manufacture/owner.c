@@ -536,11 +536,19 @@ int cvtpm_instance_save_state(struct cvtpm_instance *o, enum cvtpm_blob kind, ui
 	return o->config.engine->save_state(o->tpm, kind, blob, len);
 }
 
+/* Another TPM's state: what the owner made is gone, and nothing speaks for what came. */
+static int forget_made(struct cvtpm_instance *o)
+{
+	o->record = (struct record){0};
+	return save_record(o);
+}
+
 int cvtpm_instance_load_state(struct cvtpm_instance *o, enum cvtpm_blob kind, const uint8_t *blob,
 			      size_t len)
 {
 	CVTPM_TRY(check_export(o));
-	return o->config.engine->load_state(o->tpm, kind, blob, len);
+	CVTPM_TRY(o->config.engine->load_state(o->tpm, kind, blob, len));
+	return kind == CVTPM_BLOB_PERMANENT ? forget_made(o) : 0;
 }
 
 void cvtpm_instance_get_info(const struct cvtpm_instance *o, struct cvtpm_instance_info *info)

@@ -2,7 +2,7 @@
 #include "bench.h"
 
 #include "crypto/crypto.h"
-#include "manufacture/record.h"
+#include "manufacture/owner.h"
 #include "snp/report.h"
 
 #define ISSUER   0x01C00100
@@ -126,6 +126,27 @@ static void a_persistent_tpm_is_made_apart_and_opened_later(void **state)
 	assert_int_equal(bench_nv_attributes(b, PLATFORM), CERTIFICATE_PERSISTENT);
 	bench_close(b);
 	assert_int_equal(bench_manufacture(b), CVTPM_ERR_STATE);
+	bench_free(b);
+}
+
+static int add_sizes(void *context, const char *key, size_t value_len)
+{
+	(void)key;
+	*(size_t *)context += value_len;
+	return 0;
+}
+
+static void what_manufacture_leaves_is_far_smaller_than_the_room_for_the_copy(void **state)
+{
+	struct bench *b = bench_new(CVTPM_STORE_PLAIN);
+	size_t size = 0;
+
+	(void)state;
+	b->config.eks = 0;
+	assert_ok(bench_manufacture(b));
+	assert_ok(cvtpm_store_list(&b->store.store, "", add_sizes, &size));
+	assert_in_range(size, 4096, COPY_MAX_SIZE / 2);
+	assert_in_range(bench_records(&b->store), 2, COPY_MAX_RECORDS / 2);
 	bench_free(b);
 }
 
@@ -404,6 +425,117 @@ static void an_attested_instance_is_neither_exported_nor_replaced(void **state)
 	bench_free(b);
 }
 
+static void a_tpm_that_was_loaded_is_not_the_owners(void **state)
+{
+	static uint8_t blob[1 << 18];
+	struct bench *b = bench_new(CVTPM_STORE_MEMORY);
+	struct cvtpm_instance_info info;
+	size_t len = sizeof blob;
+
+	(void)state;
+	b->config.provider = NULL;
+	bench_start(b);
+	assert_ok(cvtpm_instance_save_state(b->instance, CVTPM_BLOB_PERMANENT, blob, &len));
+	cvtpm_instance_power_off(b->instance);
+	assert_ok(cvtpm_instance_load_state(b->instance, CVTPM_BLOB_PERMANENT, blob, len));
+	assert_ok(cvtpm_instance_power_on(b->instance));
+	assert_ok(tpm_startup(&b->client, TPM_SU_CLEAR));
+	cvtpm_instance_get_info(b->instance, &info);
+	assert_int_equal(info.eks, 0);
+	assert_not_logged(b, "is not the one that was made");
+	bench_free(b);
+}
+
+/* ---- issuers ---- */
+
+struct test_issuer {
+	struct cvtpm_issuer issuer;
+	uint8_t approved[CVTPM_EK_PUBLIC_MAX_SIZE];
+	bool saw_report;
+	bool refuses;
+	unsigned signatures;
+};
+
+static int approve(void *context, const uint8_t *ek_public, size_t ek_public_len,
+		   const uint8_t *report, const uint8_t *table, size_t table_len)
+{
+	struct test_issuer *t = context;
+	uint8_t digest[64];
+
+	(void)table;
+	assert_int_equal(table_len, 0);
+	memcpy(t->approved, ek_public, ek_public_len);
+	assert_non_null(cvtpm_ek_template_match(ek_public, ek_public_len));
+	assert_ok(cvtpm_hash(CVTPM_SHA512, ek_public, ek_public_len, digest));
+	t->saw_report = report && memcmp(report + SNP_REPORT_REPORT_DATA, digest, 64) == 0;
+	return t->refuses ? CVTPM_ERR_POLICY : 0;
+}
+
+/* Not a signature that anybody would accept, but of the form of one. */
+static int sign(void *context, const uint8_t *tbs, size_t tbs_len, uint8_t *signature,
+		size_t *signature_len)
+{
+	static const uint8_t one_one[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
+	struct test_issuer *t = context;
+
+	(void)tbs;
+	(void)tbs_len;
+	t->signatures++;
+	memcpy(signature, one_one, sizeof one_one);
+	*signature_len = sizeof one_one;
+	return 0;
+}
+
+static struct test_issuer make_issuer(void)
+{
+	static const uint8_t name[] = {0x30, 0}, key_id[20] = {7}, certificate[] = "a CA's";
+	struct test_issuer t = {.issuer = {.curve = CVTPM_P256,
+					   .name = name,
+					   .name_len = sizeof name,
+					   .key_id = key_id,
+					   .key_id_len = sizeof key_id,
+					   .certificate = certificate,
+					   .certificate_len = sizeof certificate,
+					   .approve = approve,
+					   .sign = sign}};
+
+	return t;
+}
+
+static void an_issuer_signs_after_it_has_seen_key_and_report(void **state)
+{
+	struct bench *b = bench_new(CVTPM_STORE_MEMORY);
+	struct test_issuer t = make_issuer();
+	uint8_t public[CVTPM_EK_PUBLIC_MAX_SIZE], certificate[2048];
+
+	(void)state;
+	t.issuer.context = &t;
+	b->config.issuer = &t.issuer;
+	bench_start(b);
+	assert_true(t.saw_report);
+	assert_int_equal(t.signatures, 2); /* EK and platform certificate */
+	assert_memory_equal(t.approved, public, read_ek(b, P256, public));
+	assert_int_equal(bench_nv(b, ISSUER, certificate, sizeof certificate), 7);
+	assert_string_equal((char *)certificate, "a CA's");
+	bench_free(b);
+}
+
+static void an_issuer_that_refuses_signs_nothing(void **state)
+{
+	struct bench *b = bench_new(CVTPM_STORE_PLAIN);
+	struct test_issuer t = make_issuer();
+
+	(void)state;
+	t.issuer.context = &t;
+	t.refuses = true;
+	b->config.issuer = &t.issuer;
+	assert_int_equal(bench_manufacture(b), CVTPM_ERR_POLICY);
+	assert_int_equal(t.signatures, 0);
+	assert_int_equal(bench_records(&b->store), 0);
+	assert_logged(b, "asking the issuer to certify EK P-256: not allowed");
+	bench_free(b);
+}
+
 /* ---- interruptions ---- */
 
 static void an_interrupted_manufacture_leaves_nothing_and_can_be_repeated(void **state)
@@ -534,6 +666,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ephemeral_start_makes_a_whole_tpm),
 		cmocka_unit_test(a_persistent_tpm_is_made_apart_and_opened_later),
+		cmocka_unit_test(what_manufacture_leaves_is_far_smaller_than_the_room_for_the_copy),
 		cmocka_unit_test(an_rsa_3072_certificate_does_not_fit_and_says_by_how_much),
 		cmocka_unit_test(without_a_provider_there_is_a_tpm_but_no_report),
 		cmocka_unit_test(the_first_user_sends_the_first_startup),
@@ -548,6 +681,9 @@ int main(void)
 		cmocka_unit_test(lab_and_real_evidence_are_not_mixed),
 		cmocka_unit_test(a_tpm_made_without_evidence_never_gets_any),
 		cmocka_unit_test(an_attested_instance_is_neither_exported_nor_replaced),
+		cmocka_unit_test(a_tpm_that_was_loaded_is_not_the_owners),
+		cmocka_unit_test(an_issuer_signs_after_it_has_seen_key_and_report),
+		cmocka_unit_test(an_issuer_that_refuses_signs_nothing),
 		cmocka_unit_test(an_interrupted_manufacture_leaves_nothing_and_can_be_repeated),
 		cmocka_unit_test(a_failing_last_commit_leaves_nothing),
 		cmocka_unit_test(every_refused_report_ends_manufacture),
