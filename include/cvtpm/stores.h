@@ -89,7 +89,7 @@ int cvtpm_store_sealed_open(struct cvtpm_store **store, struct cvtpm_store *inne
 			    void *entropy_context, char message[CVTPM_STORE_MESSAGE_SIZE]);
 
 /** Whether the records of `store` are sealed, so that it must be opened with a key: ask
- *  before a plain store is used as it is. */
-bool cvtpm_store_is_sealed(struct cvtpm_store *store);
+ *  before a plain store is used as it is. 1 or 0, or the negative error of a get. */
+int cvtpm_store_is_sealed(struct cvtpm_store *store);
 
 #endif

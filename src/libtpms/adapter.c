@@ -41,12 +41,15 @@
 #include <libtpms/tpm_nvfilename.h>
 #include <libtpms/tpm_tis.h>
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#define RC_INITIALIZE     0x100u
 #define RC_FAILURE        0x101u
 #define RC_COMMAND_SIZE   0x142u
 #define RC_NV_UNAVAILABLE 0x923u
@@ -58,6 +61,7 @@
 struct cvtpm_tpm {
 	const struct cvtpm_platform *platform;
 	uint32_t buffer_size;
+	int null_fd; /* where the library's own messages go: they dump whole commands */
 	bool on;
 	bool failed; /* state was lost: failure mode until power_on */
 	uint8_t locality;
@@ -152,12 +156,15 @@ static int record_read(struct cvtpm_store *store, const char *key, uint8_t **dat
 	return err;
 }
 
-static bool record_exists(struct cvtpm_store *store, const char *key)
+/* 1, 0, or the error of the store. */
+static int record_exists(struct cvtpm_store *store, const char *key)
 {
 	size_t len;
 	int err = cvtpm_store_get(store, key, NULL, 0, &len);
 
-	return err == 0 || err == CVTPM_ERR_SIZE;
+	if (err == 0 || err == CVTPM_ERR_SIZE)
+		return 1;
+	return err == CVTPM_ERR_NOT_FOUND ? 0 : err;
 }
 
 static int record_remove(struct cvtpm_store *store, const char *key)
@@ -249,15 +256,16 @@ static TPM_RESULT on_delete(uint32_t number, const char *name, TPM_BOOL must_exi
 {
 	struct cvtpm_tpm *tpm = instance();
 	const struct blob *blob = blob_named(name);
-	int err;
+	int found = blob ? record_exists(tpm->platform->store, blob->key) : 0;
 
 	(void)number;
-	if (!blob || !record_exists(tpm->platform->store, blob->key))
+	if (found == 0)
 		return must_exist ? TPM_FAIL : TPM_SUCCESS;
-	err = record_remove(tpm->platform->store, blob->key);
-	if (err < 0)
-		tpm->store_error = err;
-	return err < 0 ? TPM_FAIL : TPM_SUCCESS;
+	if (found > 0)
+		found = record_remove(tpm->platform->store, blob->key);
+	if (found < 0)
+		tpm->store_error = found;
+	return found < 0 ? TPM_FAIL : TPM_SUCCESS;
 }
 
 static TPM_RESULT on_io_init(void)
@@ -279,6 +287,45 @@ static TPM_RESULT on_get_physical_presence(TPM_BOOL *presence, uint32_t number)
 	return TPM_SUCCESS;
 }
 
+/* ---- the library's commands ---- */
+
+static uint32_t get_u32(const uint8_t *in)
+{
+	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
+/* Hands one command to the library; `*bytes` is the library's, from malloc. */
+static TPM_RESULT library_process(struct cvtpm_tpm *tpm, const uint8_t *command, size_t len,
+				  uint8_t **bytes, uint32_t *bytes_len, uint32_t *room)
+{
+	TPM_RESULT result;
+
+	memcpy(tpm->command, command, len);
+	result = TPMLIB_Process(bytes, bytes_len, room, tpm->command, (uint32_t)len);
+	cvtpm_wipe(tpm->command, len);
+	return result;
+}
+
+/* A loaded TPM goes on with the random numbers of the one that was saved, and
+ * would give them again each time that it is loaded. TPM2_StirRandom reseeds. */
+static int reseed(struct cvtpm_tpm *tpm)
+{
+	uint8_t command[12 + 32] = {0x80, 0x01, 0, 0, 0, sizeof command, 0, 0, 1, 0x46, 0, 32};
+	uint32_t bytes_len = 0, room = 0, rc = RC_FAILURE;
+	uint8_t *bytes = NULL;
+	TPM_RESULT result;
+
+	CVTPM_TRY(tpm->platform->entropy(tpm->platform->context, command + 12, 32));
+	tpm->locality = 0;
+	result = library_process(tpm, command, sizeof command, &bytes, &bytes_len, &room);
+	if (result == TPM_SUCCESS && bytes_len >= HEADER_SIZE)
+		rc = get_u32(bytes + 6);
+	cvtpm_wipe(command, sizeof command);
+	blob_free(bytes, room);
+	/* Saved before TPM2_Startup, it is reseeded by that. */
+	return rc == 0 || rc == RC_INITIALIZE ? 0 : CVTPM_ERR_FORMAT;
+}
+
 /* ---- power ---- */
 
 /* What must be said to the library before each start; it forgets some of it. */
@@ -296,7 +343,8 @@ static int library_prepare(struct cvtpm_tpm *tpm)
 	};
 	uint32_t got, min, max;
 
-	TPMLIB_SetDebugFD(-1);
+	/* Without a descriptor it writes errors to stderr, passwords included. */
+	TPMLIB_SetDebugFD(tpm->null_fd);
 	TPMLIB_SetDebugLevel(0);
 	if (TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_2) != TPM_SUCCESS ||
 	    TPMLIB_RegisterCallbacks(&callbacks) != TPM_SUCCESS)
@@ -355,18 +403,24 @@ static int libtpms_power_on(struct cvtpm_tpm *tpm)
 {
 	struct cvtpm_store *store = tpm->platform->store;
 	const char *volatile_key = blobs[CVTPM_BLOB_VOLATILE].key;
+	int found, err;
 
 	library_end(tpm);
 	tpm->failed = false;
+	found = record_exists(store, volatile_key);
+	if (found < 0)
+		return found;
 	CVTPM_TRY(library_start(tpm));
-	if (!record_exists(store, volatile_key))
+	if (found == 0)
 		return 0;
 
 	/* A running TPM was loaded. It runs on once: the next reset is a reset. */
-	if (record_remove(store, volatile_key) == 0)
-		return 0;
-	library_end(tpm);
-	return CVTPM_ERR_STORE;
+	err = reseed(tpm);
+	if (err == 0 && record_remove(store, volatile_key) < 0)
+		err = CVTPM_ERR_STORE;
+	if (err < 0)
+		library_end(tpm);
+	return err;
 }
 
 static void libtpms_power_off(struct cvtpm_tpm *tpm)
@@ -387,33 +441,33 @@ static int tpm_manufacture(struct cvtpm_tpm *tpm)
 	if (err < 0)
 		return err;
 	library_end(tpm);
-	return record_exists(tpm->platform->store, blobs[CVTPM_BLOB_PERMANENT].key)
-		       ? 0
-		       : CVTPM_ERR_STORE;
+	err = record_exists(tpm->platform->store, blobs[CVTPM_BLOB_PERMANENT].key);
+	return err == 1 ? 0 : CVTPM_ERR_STORE;
 }
 
 static int tpm_open(struct cvtpm_tpm *tpm, bool *is_new)
 {
 	struct cvtpm_store *store = tpm->platform->store;
-	size_t len;
-	int err;
+	const struct blob *blob = &blobs[CVTPM_BLOB_PERMANENT];
+	int sealed = cvtpm_store_is_sealed(store), found, err;
 
-	if (cvtpm_store_is_sealed(store)) {
+	if (sealed < 0)
+		return sealed;
+	if (sealed) {
 		tpm_log(tpm, CVTPM_LOG_ERROR, "this state is sealed: it needs its key");
 		return CVTPM_ERR_FORMAT;
 	}
-	err = cvtpm_store_get(store, blobs[CVTPM_BLOB_PERMANENT].key, NULL, 0, &len);
-	*is_new = err == CVTPM_ERR_NOT_FOUND;
+	found = record_exists(store, blob->key);
+	if (found < 0)
+		return found;
+	*is_new = !found;
 	if (*is_new)
 		return tpm_manufacture(tpm);
-	if (err != 0 && err != CVTPM_ERR_SIZE)
-		return err;
 
-	err = library_validate(tpm, &blobs[CVTPM_BLOB_PERMANENT]);
+	err = library_validate(tpm, blob);
 	if (err == CVTPM_ERR_FORMAT)
-		tpm_log(tpm, CVTPM_LOG_ERROR,
-			"the record %s (%zu bytes) is damaged or not of this libtpms",
-			blobs[CVTPM_BLOB_PERMANENT].key, len);
+		tpm_log(tpm, CVTPM_LOG_ERROR, "the record %s is damaged or not of this libtpms",
+			blob->key);
 	return err;
 }
 
@@ -422,6 +476,9 @@ static void libtpms_destroy(struct cvtpm_tpm *tpm)
 	if (!tpm)
 		return;
 	library_end(tpm);
+	TPMLIB_SetDebugFD(-1);
+	if (tpm->null_fd >= 0)
+		close(tpm->null_fd);
 	atomic_store(&the_instance, NULL);
 	cvtpm_wipe(tpm, sizeof *tpm);
 	free(tpm);
@@ -445,7 +502,8 @@ static int libtpms_create(struct cvtpm_tpm **out, const struct cvtpm_platform *p
 		free(tpm);
 		return CVTPM_ERR_BUSY;
 	}
-	err = tpm_open(tpm, is_new);
+	tpm->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	err = tpm->null_fd < 0 ? CVTPM_ERR_IO : tpm_open(tpm, is_new);
 	if (err < 0) {
 		libtpms_destroy(tpm);
 		return err;
@@ -485,23 +543,6 @@ static int answer(uint32_t rc, uint8_t *response, size_t *response_len)
 	memcpy(response, bytes, sizeof bytes);
 	*response_len = sizeof bytes;
 	return 0;
-}
-
-static uint32_t get_u32(const uint8_t *in)
-{
-	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
-
-/* Hands one command to the library; `*bytes` is the library's, from malloc. */
-static TPM_RESULT library_process(struct cvtpm_tpm *tpm, const uint8_t *command, size_t len,
-				  uint8_t **bytes, uint32_t *bytes_len, uint32_t *room)
-{
-	TPM_RESULT result;
-
-	memcpy(tpm->command, command, len);
-	result = TPMLIB_Process(bytes, bytes_len, room, tpm->command, (uint32_t)len);
-	cvtpm_wipe(tpm->command, len);
-	return result;
 }
 
 static int libtpms_execute(struct cvtpm_tpm *tpm, uint8_t locality, const uint8_t *command,

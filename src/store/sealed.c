@@ -672,10 +672,12 @@ int cvtpm_store_sealed_open(struct cvtpm_store **store, struct cvtpm_store *inne
 	return 0;
 }
 
-bool cvtpm_store_is_sealed(struct cvtpm_store *store)
+int cvtpm_store_is_sealed(struct cvtpm_store *store)
 {
 	size_t len;
 	int err = cvtpm_store_get(store, INDEX_KEY, NULL, 0, &len);
 
-	return err == 0 || err == CVTPM_ERR_SIZE;
+	if (err == 0 || err == CVTPM_ERR_SIZE)
+		return 1;
+	return err == CVTPM_ERR_NOT_FOUND ? 0 : err;
 }
