@@ -578,3 +578,61 @@ def test_no_core_file_is_ever_written(shared):
 def test_the_instances_memory_is_left_out_of_dumps(shared):
     smaps = pathlib.Path(f"/proc/{shared.pid}/smaps").read_text()
     assert any(line.startswith("VmFlags:") and "dd" in line.split() for line in smaps.splitlines())
+
+
+# ---- who signs ----
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A lab, and the measurement of the program that runs on it."""
+    lab = tmp_path_factory.mktemp("lab") / "lab"
+    with ct.Server(*TCP, *QUICK, "--lab", "--lab-dir", lab):
+        pass
+    return lab, (lab / "measurement").read_text().strip()
+
+
+def test_a_ca_signs_what_it_has_verified(lab, tmp_path):
+    folder, measurement = lab
+    ca = tmp_path / "ca"
+    made = ct.run("ca", "init", "--lab-root", folder / "ark.pem", "--measurement", measurement, ca)
+    assert made.returncode == 0, made.stderr
+    with ct.Server(*MSSIM, *QUICK, "--lab", "--lab-dir", folder, "--ca", ca, "--startup", "clear") as server:
+        certificate = tmp_path / "ek.der"
+        ct.tpm2("nvread", "-C", "o", "0x01c0000a", "-o", certificate, tcti=server.tcti())
+    subprocess.run(["openssl", "x509", "-inform", "der", "-in", certificate, "-out", tmp_path / "ek.pem"], check=True)
+    verified = subprocess.run(["openssl", "verify", "-CAfile", ca / "ca.pem", tmp_path / "ek.pem"],
+                              capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_ca_signs_nothing_else(lab, tmp_path):
+    folder, measurement = lab
+    ca = tmp_path / "ca"
+    other = ("0" if measurement[0] != "0" else "1") + measurement[1:]
+    assert ct.run("ca", "init", "--lab-root", folder / "ark.pem", "--measurement", other, ca).returncode == 0
+    one_line(ct.run("serve", *TCP, *QUICK, "--lab", "--lab-dir", folder, "--ca", ca))
+    one_line(ct.run("serve", *TCP, *QUICK, "--ca", ca))  # no report, no signature
+    state = tmp_path / "state"
+    one_line(ct.run("manufacture", "--state", state, *QUICK, "--lab", "--lab-dir", folder, "--ca", ca))
+    assert "cvtpm manufacture" in one_line(ct.run("serve", *TCP, "--state", state))
+    assert "cvtpm ca init" in one_line(ct.run("serve", *TCP, *QUICK, "--ca", tmp_path / "none"))
+
+
+# ---- what survives SIGKILL ----
+
+def test_failed_tries_survive_sigkill(state):
+    for tries in (1, 2):
+        with ct.Server(*TCP, "--state", state, "--startup", "clear") as server:
+            tpm = server.raw()
+            if tries == 1:  # an ordinary NV index that counts failures: authorised by its own value
+                public = struct.pack(">IHIHH", 0x01500001, 0x000B, 0x00040004, 0, 8)
+                body = struct.pack(">I", ct.RH_OWNER) + ct.password_session() + struct.pack(">H", 4) + b"good"
+                body += struct.pack(">H", len(public)) + public
+                assert tpm.code(ct.command(0x12A, body, tag=0x8002)) == 0
+            guess = struct.pack(">II", 0x01500001, 0x01500001) + ct.password_session(b"evil")
+            guess += struct.pack(">H", 8) + bytes(8) + struct.pack(">H", 0)
+            # TPM_RC_RETRY: the first use of a protected entity had to be noted first.
+            answers = [tpm.code(ct.command(0x137, guess, tag=0x8002)) for _ in range(2)]
+            assert set(answers) <= {0x922, 0x98E, 0x921} and answers[-1] != 0x922, answers
+            assert lockout_counter(tpm) >= tries
+            server.kill()
