@@ -349,6 +349,29 @@ static void a_command_changed_between_check_and_use_has_no_effect(void **state)
 	assert_memory_equal(data(f, 0), response_a, sizeof response_a);
 }
 
+static void ask_go_idle(struct fixture *f)
+{
+	put(f, 0, TPM_CRB_CTRL_REQ, CTRL_REQ_goIdle);
+}
+
+static void a_request_made_during_a_poll_is_not_lost(void **state)
+{
+	struct fixture *f = begin(state, 0);
+
+	ask(f, 0, TPM_LOC_CTRL, LOC_CTRL_requestAccess);
+	memcpy(data(f, 0), get_random, sizeof get_random);
+	put(f, 0, TPM_CRB_CTRL_REQ, CTRL_REQ_cmdReady);
+	put(f, 0, TPM_CRB_CTRL_START, CTRL_START_Start);
+	f->sync = true;
+	f->during_submit = ask_go_idle;
+	cvtpm_crb_page_poll(&f->page);
+	assert_int_equal(f->crb.state, CVTPM_CRB_COMPLETION);
+	assert_int_equal(get(f, 0, TPM_CRB_CTRL_REQ), CTRL_REQ_goIdle);
+	cvtpm_crb_page_poll(&f->page);
+	assert_int_equal(f->crb.state, CVTPM_CRB_IDLE);
+	assert_int_equal(get(f, 0, TPM_CRB_CTRL_REQ), 0);
+}
+
 static void an_aborted_response_reaches_nobody(void **state)
 {
 	struct fixture *f = begin(state, 0xf);
@@ -539,6 +562,7 @@ int main(void)
 		cmocka_unit_test(start_with_half_a_header_answers_command_size),
 		cmocka_unit_test(a_command_that_is_not_started_is_dropped),
 		cmocka_unit_test(a_command_changed_between_check_and_use_has_no_effect),
+		cmocka_unit_test(a_request_made_during_a_poll_is_not_lost),
 		cmocka_unit_test(an_aborted_response_reaches_nobody),
 		cmocka_unit_test(what_was_asked_before_a_reset_does_not_act_after_it),
 		cmocka_unit_test(a_response_across_a_reset_is_not_shown),
