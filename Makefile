@@ -4,15 +4,15 @@
 BUILD   ?= build
 ENGINE  ?= libtpms
 RELEASE := $(BUILD)/release
-CHECKED := $(BUILD)/checked
 FUZZING := $(BUILD)/fuzzing
 PREFIX  ?= /usr/local
+PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
 .PHONY: all deps deps-web deps-guest demo test fuzz bench install format clean help
 
 all: $(RELEASE)/build.ninja
-	@ninja -C $(RELEASE)
+	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
 
 help:
 	@echo "make demo     watch a confidential VM's TPM come to life and be attacked"
@@ -31,16 +31,15 @@ deps-web:
 deps-guest:
 	@scripts/deps guest
 
-# -O2 for people; the sanitizers and all assertions for the tests.
+# What people run, and what fuzzers run; the tests configure their own (scripts/test).
 $(RELEASE)/build.ninja: | deps
-	@meson setup $(RELEASE) --buildtype=debugoptimized --prefix=$(abspath $(PREFIX))
-$(CHECKED)/build.ninja: | deps
-	@meson setup $(CHECKED) -Db_sanitize=address,undefined -Db_lundef=false
+	@scripts/configure $(RELEASE) --buildtype=debugoptimized --prefix=$(abspath $(PREFIX))
 $(FUZZING)/build.ninja: | deps
-	@CC=clang meson setup $(FUZZING) -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	@CC=clang scripts/configure $(FUZZING) -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 
 demo: deps $(RELEASE)/build.ninja
-	@ninja -C $(RELEASE) --quiet
+	@echo "building $(RELEASE)/cvtpm"
+	@ninja -C $(RELEASE) --quiet cvtpm
 	@scripts/demo $(RELEASE)/cvtpm $(ENGINE)
 
 test: deps
@@ -60,4 +59,4 @@ format:
 	@git ls-files '*.c' '*.h' | grep -v '^src/crypto/shim/' | xargs clang-format -i
 
 clean:
-	@rm -rf $(RELEASE) $(CHECKED) $(FUZZING)
+	@rm -rf $(RELEASE) $(FUZZING) $(BUILD)/checked $(BUILD)/packaged
