@@ -65,14 +65,14 @@ static int measure_self(uint8_t measurement[SNP_MEASUREMENT_SIZE])
 static int write_measurement(const struct cvtpm_amdsp *sp)
 {
 	char line[2 * SNP_MEASUREMENT_SIZE + 2];
-	int folder = folder_open(sp->lab->dir), err;
+	int folder = lab_folder_open(sp->lab->dir), err;
 
 	if (folder < 0)
 		return folder;
 	for (size_t i = 0; i < SNP_MEASUREMENT_SIZE; i++)
 		sprintf(line + 2 * i, "%02x", sp->measurement[i]);
 	line[2 * SNP_MEASUREMENT_SIZE] = '\n';
-	err = folder_write(folder, "measurement", line, sizeof line - 1);
+	err = lab_folder_write(folder, "measurement", line, sizeof line - 1);
 	close(folder);
 	return err;
 }

@@ -233,7 +233,7 @@ static int make_certificates(const struct chip *chip, struct chain *chain)
 	return ok ? 0 : CVTPM_ERR_CRYPTO;
 }
 
-int chain_make(const struct chip *chip, struct chain *chain)
+int lab_chain_make(const struct chip *chip, struct chain *chain)
 {
 	*chain = (struct chain){0};
 	chain->key[CHAIN_ARK] = EVP_RSA_gen(RSA_BITS);
@@ -245,7 +245,7 @@ int chain_make(const struct chip *chip, struct chain *chain)
 	return make_certificates(chip, chain);
 }
 
-void chain_free(struct chain *chain)
+void lab_chain_free(struct chain *chain)
 {
 	for (int i = 0; i < CHAIN_SIZE; i++) {
 		EVP_PKEY_free(chain->key[i]);

@@ -31,7 +31,7 @@ static int make_parents(const char *dir)
 	return 0;
 }
 
-int folder_open(const char *dir)
+int lab_folder_open(const char *dir)
 {
 	int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -57,7 +57,7 @@ static int write_all(int file, const uint8_t *data, size_t len)
 	return 0;
 }
 
-int folder_write(int folder, const char *name, const void *data, size_t len)
+int lab_folder_write(int folder, const char *name, const void *data, size_t len)
 {
 	char temporary[64];
 	uint32_t random = 0;
@@ -86,7 +86,7 @@ int folder_write(int folder, const char *name, const void *data, size_t len)
 	return err;
 }
 
-int folder_read(int folder, const char *name, uint8_t *out, size_t room, size_t *len)
+int lab_folder_read(int folder, const char *name, uint8_t *out, size_t room, size_t *len)
 {
 	int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
 	uint8_t more;

@@ -37,9 +37,9 @@ struct chain {
 	X509 *certificate[CHAIN_SIZE];
 };
 
-/* Makes keys and certificates for `chip`. CVTPM_ERR_CRYPTO; chain_free() in any case. */
-int chain_make(const struct chip *chip, struct chain *chain);
-void chain_free(struct chain *chain);
+/* Makes keys and certificates for `chip`. CVTPM_ERR_CRYPTO; lab_chain_free() in any case. */
+int lab_chain_make(const struct chip *chip, struct chain *chain);
+void lab_chain_free(struct chain *chain);
 
 /* The bytes that AMD calls HWID: how many of chip->id. */
 size_t chip_hwid_size(const struct chip *chip);
@@ -49,12 +49,12 @@ struct snp_fms chip_fms(const struct chip *chip);
 /* ---- files.c: a folder of small files ---- */
 
 /* Makes `dir` and its parents, 0700, and opens it: a descriptor, or CVTPM_ERR_IO. */
-int folder_open(const char *dir);
+int lab_folder_open(const char *dir);
 
 /* Replaces file `name` in one step, mode 0600. CVTPM_ERR_IO. */
-int folder_write(int folder, const char *name, const void *data, size_t len);
+int lab_folder_write(int folder, const char *name, const void *data, size_t len);
 
 /* Reads a file of at most `room` bytes. CVTPM_ERR_NOT_FOUND, CVTPM_ERR_SIZE, CVTPM_ERR_IO. */
-int folder_read(int folder, const char *name, uint8_t *out, size_t room, size_t *len);
+int lab_folder_read(int folder, const char *name, uint8_t *out, size_t room, size_t *len);
 
 #endif

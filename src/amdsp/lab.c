@@ -84,7 +84,7 @@ static int chip_write(int folder, const struct chip *chip)
 	write_hex(chip->tcb, sizeof chip->tcb, tcb);
 	n = snprintf(text, sizeof text, "cvtpm lab chip 1\nproduct %s\nchip-id %s\ntcb %s\n",
 		     product_names[chip->product], id, tcb);
-	return folder_write(folder, chip_file, text, (size_t)n);
+	return lab_folder_write(folder, chip_file, text, (size_t)n);
 }
 
 static int chip_read(int folder, struct chip *chip)
@@ -92,7 +92,7 @@ static int chip_read(int folder, struct chip *chip)
 	char text[1024], product[16], id[192], tcb[32];
 	size_t len;
 
-	CVTPM_TRY(folder_read(folder, chip_file, (uint8_t *)text, sizeof text - 1, &len));
+	CVTPM_TRY(lab_folder_read(folder, chip_file, (uint8_t *)text, sizeof text - 1, &len));
 	text[len] = '\0';
 	if (sscanf(text, "cvtpm lab chip 1\nproduct %15s\nchip-id %191s\ntcb %31s", product, id,
 		   tcb) != 3)
@@ -131,7 +131,7 @@ static int write_bio(int folder, const char *name, BIO *bio)
 	char *data;
 	long len = BIO_get_mem_data(bio, &data);
 
-	return folder_write(folder, name, data, (size_t)len);
+	return lab_folder_write(folder, name, data, (size_t)len);
 }
 
 static int write_key(int folder, const char *name, EVP_PKEY *key)
@@ -179,10 +179,10 @@ static int make_lab(int folder, enum cvtpm_amdsp_product product)
 	if (fchmod(folder, 0700) != 0)
 		return CVTPM_ERR_IO;
 	CVTPM_TRY(chip_make(product, &chip));
-	err = chain_make(&chip, &chain);
+	err = lab_chain_make(&chip, &chain);
 	if (err == 0)
 		err = write_lab(folder, &chip, &chain);
-	chain_free(&chain);
+	lab_chain_free(&chain);
 	return err;
 }
 
@@ -229,7 +229,7 @@ static int load_key(struct cvtpm_amdsp_lab *lab, int folder)
 	BIO *bio;
 	bool ok = false;
 
-	CVTPM_TRY(folder_read(folder, key_files[CHAIN_VCEK], pem, sizeof pem, &len));
+	CVTPM_TRY(lab_folder_read(folder, key_files[CHAIN_VCEK], pem, sizeof pem, &len));
 	bio = BIO_new_mem_buf(pem, (int)len);
 	lab->vcek = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
 	BIO_free(bio);
@@ -278,7 +278,7 @@ static int load_certificates(struct cvtpm_amdsp_lab *lab, int folder)
 
 	lab->table = malloc(SNP_CERTS_MAX_SIZE);
 	lab->table_len = SNP_CERTS_MAX_SIZE;
-	err = pem && lab->table ? folder_read(folder, "certs.pem", pem, FILE_MAX, &len)
+	err = pem && lab->table ? lab_folder_read(folder, "certs.pem", pem, FILE_MAX, &len)
 				: CVTPM_ERR_NO_MEMORY;
 	if (err == 0 && !(bio = BIO_new_mem_buf(pem, (int)len)))
 		err = CVTPM_ERR_NO_MEMORY;
@@ -358,7 +358,7 @@ static void explain(const struct cvtpm_amdsp_lab_options *options, const char *d
 static int open_in(const char *dir, const struct cvtpm_amdsp_lab_options *options,
 		   struct cvtpm_amdsp_lab *lab)
 {
-	int folder = folder_open(dir), err;
+	int folder = lab_folder_open(dir), err;
 
 	if (folder < 0)
 		return folder;
