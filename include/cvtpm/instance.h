@@ -57,7 +57,7 @@ struct cvtpm_issuer {
 	/* Asked once for each EK before anything is signed for it: `ek_public` is
 	 * its TPM2B_PUBLIC, `report` the ek-pub report or NULL where there is none,
 	 * `table` the host's certificate table (may be empty). 0 to go on, else
-	 * CVTPM_ERR_POLICY, and manufacture fails. */
+	 * CVTPM_ERR_POLICY, and manufacture fails. May be NULL: approve all. */
 	int (*approve)(void *context, const uint8_t *ek_public, size_t ek_public_len,
 		       const uint8_t *report, const uint8_t *table, size_t table_len);
 
@@ -127,7 +127,8 @@ int cvtpm_instance_reset(struct cvtpm_instance *instance);
  *  answers TPM_RC_FAILURE. For a process that starts beside a running machine. */
 void cvtpm_instance_fail_until_reset(struct cvtpm_instance *instance, const char *reason);
 
-/** Power off and on again as separate steps (mssim, control channel). */
+/** Power off and on again as separate steps (mssim, control channel). Power on is
+ *  _TPM_Init as a reset is, and ends failure mode as well. */
 void cvtpm_instance_power_off(struct cvtpm_instance *instance);
 int cvtpm_instance_power_on(struct cvtpm_instance *instance);
 
@@ -138,10 +139,13 @@ int cvtpm_instance_startup(struct cvtpm_instance *instance, bool state);
 /* ---- what a transport does ---- */
 
 /** Runs one command; contract of cvtpm_engine.execute. In addition, after each
- *  successful TPM2_Startup(CLEAR) of a persistent TPM with evidence the report
- *  indices are renewed and locked before the response is returned, whoever
- *  sent it; if no report can be had they are filled with zeros and locked, and
- *  if that fails too the TPM goes into failure mode. */
+ *  successful TPM2_Startup(CLEAR), whoever sent it, and before the response is
+ *  returned: an EK that is gone from its handle is made persistent again, if it
+ *  and its certificate in NVRAM are still those that were made; a persistent TPM
+ *  with evidence gets a new report in each report index, locked, or zeros, locked,
+ *  where no report can be had or EK or certificate are not those that were made;
+ *  and platformAuth is set, if it shall be random. If that fails the TPM goes into
+ *  failure mode, and TPM2_Startup answers TPM_RC_FAILURE. */
 int cvtpm_instance_execute(struct cvtpm_instance *instance, uint8_t locality,
 			   const uint8_t *command, size_t command_len, uint8_t *response,
 			   size_t *response_len);
@@ -156,7 +160,8 @@ bool cvtpm_instance_established(struct cvtpm_instance *instance);
 int cvtpm_instance_reset_established(struct cvtpm_instance *instance, uint8_t locality);
 
 /** State blobs, see cvtpm_engine; CVTPM_ERR_POLICY on an instance that holds
- *  evidence: an instance holds evidence or may be exported, never both. */
+ *  evidence: an instance holds evidence or may be exported, never both. After a
+ *  permanent state was loaded the EKs are no longer the owner's (info.eks is 0). */
 int cvtpm_instance_save_state(struct cvtpm_instance *instance, enum cvtpm_blob kind, uint8_t *blob,
 			      size_t *len);
 int cvtpm_instance_load_state(struct cvtpm_instance *instance, enum cvtpm_blob kind,

@@ -73,123 +73,6 @@ static int execute_as_user(void *context, const uint8_t *command, size_t command
 	return cvtpm_instance_execute(context, 0, command, command_len, response, response_len);
 }
 
-/* ---- the store ---- */
-
-static bool begins_with(const char *key, const char *prefix)
-{
-	while (*prefix && *key == *prefix) {
-		key++;
-		prefix++;
-	}
-	return *prefix == 0;
-}
-
-/* Counts records that are not the owner's. */
-static int count_foreign(void *context, const char *key, size_t value_len)
-{
-	size_t *count = context;
-
-	(void)value_len;
-	*count += !begins_with(key, "owner/");
-	return 0;
-}
-
-static int count_any(void *context, const char *key, size_t value_len)
-{
-	size_t *count = context;
-
-	(void)key;
-	(void)value_len;
-	++*count;
-	return 0;
-}
-
-static int collect(void *context, const char *key, size_t value_len)
-{
-	struct cvtpm_instance *o = context;
-	size_t i = o->work.copy.count, len = 0;
-
-	while (key[len])
-		len++;
-	if (i == COPY_MAX_RECORDS || len >= sizeof o->work.copy.keys[i])
-		return CVTPM_ERR_SIZE;
-	memcpy(o->work.copy.keys[i], key, len + 1);
-	o->work.copy.changes[i] = (struct cvtpm_change){o->work.copy.keys[i], NULL, value_len};
-	o->work.copy.count++;
-	return 0;
-}
-
-/* Removes what an unfinished manufacture left in a memory store. */
-static int empty_store(struct cvtpm_instance *o)
-{
-	o->work.copy.count = 0;
-	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", collect, o));
-	if (o->work.copy.count == 0)
-		return 0;
-	return cvtpm_store_commit(o->platform.store, o->work.copy.changes, o->work.copy.count);
-}
-
-/* Reads each collected record from `from` into the copy's bytes. */
-static int fetch_collected(struct cvtpm_instance *o, struct cvtpm_store *from, size_t *used)
-{
-	for (size_t i = 0; i < o->work.copy.count; i++) {
-		struct cvtpm_change *change = &o->work.copy.changes[i];
-		uint8_t *value = o->work.copy.bytes + *used;
-
-		CVTPM_TRY(cvtpm_store_get(from, change->key, value,
-					  sizeof o->work.copy.bytes - *used, &change->value_len));
-		change->value = value;
-		*used += change->value_len;
-	}
-	return 0;
-}
-
-/* Puts every record of `from`, and the owner's, into `to` with one commit. */
-static int copy_store(struct cvtpm_instance *o, struct cvtpm_store *from, struct cvtpm_store *to)
-{
-	size_t used = 0, len;
-
-	o->work.copy.count = 0;
-	CVTPM_TRY(cvtpm_store_list(from, "", collect, o));
-	CVTPM_TRY(fetch_collected(o, from, &used));
-	if (o->work.copy.count == COPY_MAX_RECORDS)
-		return CVTPM_ERR_SIZE;
-	len = record_write(&o->record, o->work.copy.bytes + used, sizeof o->work.copy.bytes - used);
-	if (len == 0)
-		return CVTPM_ERR_SIZE;
-	o->work.copy.changes[o->work.copy.count++] =
-		(struct cvtpm_change){RECORD_KEY, o->work.copy.bytes + used, len};
-	return cvtpm_store_commit(to, o->work.copy.changes, o->work.copy.count);
-}
-
-static int load_record(struct cvtpm_instance *o)
-{
-	uint8_t bytes[RECORD_MAX_SIZE];
-	size_t len;
-	int err;
-
-	err = cvtpm_store_get(o->platform.store, RECORD_KEY, bytes, sizeof bytes, &len);
-	if (err == CVTPM_ERR_NOT_FOUND)
-		return err;
-	if (err == 0)
-		err = record_read(&o->record, bytes, len);
-	if (err < 0)
-		return owner_log_failure(o, CVTPM_LOG_ERROR, "reading from the store the record",
-					 RECORD_KEY, err);
-	return 0;
-}
-
-static int save_record(struct cvtpm_instance *o)
-{
-	uint8_t bytes[RECORD_MAX_SIZE];
-	const struct cvtpm_change change = {RECORD_KEY, bytes,
-					    record_write(&o->record, bytes, sizeof bytes)};
-
-	if (change.value_len == 0)
-		return CVTPM_ERR_SIZE;
-	return cvtpm_store_commit(o->platform.store, &change, 1);
-}
-
 /* ---- power ---- */
 
 static void forget_session(struct cvtpm_instance *o)
@@ -278,15 +161,15 @@ static int open_new(struct cvtpm_instance *o)
 
 	if (o->config.provider)
 		CVTPM_TRY(evidence_check_store(o, o->config.provider->lab));
-	CVTPM_TRY(empty_store(o));
+	CVTPM_TRY(storage_empty(o));
 	err = make_new(o);
 	if (err == 0)
-		err = save_record(o);
+		err = storage_save_record(o);
 	if (err == 0)
 		return cvtpm_instance_reset(o);
 	o->config.engine->destroy(o->tpm);
 	o->tpm = NULL;
-	empty_store(o);
+	storage_empty(o);
 	return err;
 }
 
@@ -314,12 +197,12 @@ static int check_provider(struct cvtpm_instance *o)
 
 static int open_made(struct cvtpm_instance *o)
 {
-	size_t count = 0;
+	struct storage_count count;
 	bool is_new;
 
 	CVTPM_TRY(check_provider(o));
-	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", count_foreign, &count));
-	if (count == 0) {
+	CVTPM_TRY(storage_count(o->platform.store, &count));
+	if (count.foreign == 0) {
 		LOG(&o->platform, CVTPM_LOG_ERROR, "the store has the record % but no state of %",
 		    LOG_TEXT(RECORD_KEY), LOG_TEXT("a TPM"));
 		return CVTPM_ERR_FORMAT;
@@ -337,16 +220,16 @@ static int open_made(struct cvtpm_instance *o)
 /* There is no record: nothing, or something that nobody vouches for. */
 static int open_unmade(struct cvtpm_instance *o)
 {
-	size_t count = 0;
+	struct storage_count count;
 
 	if (!owner_is_persistent(o))
 		return open_new(o);
-	CVTPM_TRY(cvtpm_store_list(o->platform.store, "", count_any, &count));
-	if (count == 0)
+	CVTPM_TRY(storage_count(o->platform.store, &count));
+	if (count.all == 0)
 		return CVTPM_ERR_NOT_FOUND;
 	LOG(&o->platform, CVTPM_LOG_ERROR,
 	    "the store holds % records but not %: it was not manufactured by this program",
-	    LOG_NUMBER(count), LOG_TEXT(RECORD_KEY));
+	    LOG_NUMBER(count.all), LOG_TEXT(RECORD_KEY));
 	return CVTPM_ERR_FORMAT;
 }
 
@@ -359,7 +242,7 @@ int cvtpm_instance_open(struct cvtpm_instance **instance, void *memory,
 
 	CVTPM_TRY(check_config(platform, config));
 	begin(o, platform, config);
-	err = load_record(o);
+	err = storage_load_record(o);
 	if (err == 0)
 		err = open_made(o);
 	else if (err == CVTPM_ERR_NOT_FOUND)
@@ -375,13 +258,13 @@ int cvtpm_instance_open(struct cvtpm_instance **instance, void *memory,
 static int manufacture_into(struct cvtpm_instance *o, struct cvtpm_store *scratch)
 {
 	struct cvtpm_store *store = o->platform.store;
-	size_t count = 0;
+	struct storage_count count;
 
-	CVTPM_TRY(cvtpm_store_list(store, "", count_any, &count));
-	if (count)
+	CVTPM_TRY(storage_count(store, &count));
+	if (count.all)
 		return CVTPM_ERR_STATE;
-	CVTPM_TRY(cvtpm_store_list(scratch, "", count_any, &count));
-	if (count || scratch->kind != CVTPM_STORE_MEMORY || scratch == store)
+	CVTPM_TRY(storage_count(scratch, &count));
+	if (count.all || scratch->kind != CVTPM_STORE_MEMORY || scratch == store)
 		return CVTPM_ERR_PARAM;
 	if (o->config.provider)
 		CVTPM_TRY(evidence_check_store(o, o->config.provider->lab));
@@ -390,7 +273,7 @@ static int manufacture_into(struct cvtpm_instance *o, struct cvtpm_store *scratc
 	CVTPM_TRY(make_new(o));
 	o->config.engine->destroy(o->tpm);
 	o->tpm = NULL;
-	return copy_store(o, scratch, store);
+	return storage_copy(o, scratch, store);
 }
 
 int cvtpm_instance_manufacture(void *memory, const struct cvtpm_platform *platform,
@@ -540,7 +423,7 @@ int cvtpm_instance_save_state(struct cvtpm_instance *o, enum cvtpm_blob kind, ui
 static int forget_made(struct cvtpm_instance *o)
 {
 	o->record = (struct record){0};
-	return save_record(o);
+	return storage_save_record(o);
 }
 
 int cvtpm_instance_load_state(struct cvtpm_instance *o, enum cvtpm_blob kind, const uint8_t *blob,

@@ -6,6 +6,7 @@
  *     manufacture.c   makes a TPM: banks, EKs, certificates, evidence
  *     renew.c         what is due after each TPM2_Startup(CLEAR)
  *     evidence.c      asks for reports, keeps them in their indices
+ *     storage.c       the owner's record, and a whole TPM copied with one commit
  *     provision.c     defines, fills, compares and locks NV indices
  */
 #ifndef CVTPM_MANUFACTURE_OWNER_H
@@ -81,6 +82,26 @@ static inline uint64_t owner_clock(const struct cvtpm_instance *o)
  *  answered which code, or which fault it was. Returns `err`. */
 int owner_log_failure(struct cvtpm_instance *o, enum cvtpm_log_level level, const char *job,
 		      const char *object, int err);
+
+/* ---- storage.c ---- */
+
+struct storage_count {
+	size_t all;     /* records in a store */
+	size_t foreign; /* of them, those that are not the owner's */
+};
+int storage_count(struct cvtpm_store *store, struct storage_count *count);
+
+/** Removes every record of o->platform.store: what an unfinished manufacture left. */
+int storage_empty(struct cvtpm_instance *o);
+
+/** Puts every record of `from`, and the owner's, into `to` with one commit. */
+int storage_copy(struct cvtpm_instance *o, struct cvtpm_store *from, struct cvtpm_store *to);
+
+/** Reads o->record from the store. CVTPM_ERR_NOT_FOUND: there is none.
+ *  CVTPM_ERR_FORMAT and faults of the store are logged. */
+int storage_load_record(struct cvtpm_instance *o);
+/** Writes o->record to the store. */
+int storage_save_record(struct cvtpm_instance *o);
 
 /* ---- provision.c ---- */
 
