@@ -14,14 +14,6 @@
 int roots_open(struct root_list *roots, const struct cvtpm_policy *policy)
 {
 	*roots = (struct root_list){0};
-	for (size_t i = 0; i < AMD_ROOT_COUNT; i++) {
-		const uint8_t *p = amd_roots[i].der;
-		X509 *cert = cert_read_der(&p, amd_roots[i].der_len);
-
-		if (!cert)
-			return CVTPM_ERR_NO_MEMORY;
-		roots->certs.certs[roots->certs.count++] = cert;
-	}
 	for (size_t i = 0; i < policy->lab_root_count; i++) {
 		struct cert_list one = {0};
 		const char *why;
@@ -36,6 +28,20 @@ int roots_open(struct root_list *roots, const struct cvtpm_policy *policy)
 			return CVTPM_ERR_PARAM;
 	}
 	return 0;
+}
+
+/* Adds AMD's root of this name. Only the one that a chain leads to is decoded:
+ * decoding a key costs more than verifying with it. */
+static void roots_add_amd(struct root_list *roots, const X509_NAME *name)
+{
+	const char *why;
+
+	for (size_t i = 0; i < AMD_ROOT_COUNT; i++) {
+		const struct cvtpm_bytes der = {amd_roots[i].der, amd_roots[i].der_len, NULL};
+
+		if (name_has_cn(name, amd_roots[i].cn))
+			certs_add(&roots->certs, &der, &why);
+	}
 }
 
 void roots_close(struct root_list *roots)
@@ -166,11 +172,11 @@ static X509 *find_issuer(X509 *cert, const struct cert_list *certs, X509 **named
 	return NULL;
 }
 
-static void find_root(struct chain *chain, const struct cert_list *certs,
-		      const struct root_list *roots)
+static void find_root(struct chain *chain, const struct cert_list *certs, struct root_list *roots)
 {
 	X509 *named = NULL;
 
+	roots_add_amd(roots, X509_get_issuer_name(chain->ca));
 	chain->root = find_issuer(chain->ca, &roots->certs, &named);
 	if (!chain->root)
 		chain->root = find_issuer(chain->ca, certs, &named);
@@ -204,7 +210,7 @@ static enum cvtpm_product product_of_ca(X509 *ca, bool vlek)
 }
 
 void chain_find(struct chain *chain, const struct snp_report *r, const struct cert_list *certs,
-		const struct root_list *roots)
+		struct root_list *roots)
 {
 	X509 *named = NULL;
 

@@ -18,9 +18,9 @@ struct amd_root {
 #define AMD_ROOT_COUNT 3
 extern const struct amd_root amd_roots[AMD_ROOT_COUNT];
 
-/* Roots to trust: AMD's, then the policy's. */
+/* Roots to trust: the policy's, and those of AMD's that chains lead to. */
 struct root_list {
-	struct cert_list certs; /* the first AMD_ROOT_COUNT are AMD's */
+	struct cert_list certs;
 };
 
 /* CVTPM_ERR_PARAM: a lab root is not one certificate. CVTPM_ERR_NO_MEMORY. */
@@ -86,7 +86,7 @@ struct chain {
 /* Finds the certificates that belong to the report: by signature where one
  * verifies, else by name, so that the checks can say what is wrong. */
 void chain_find(struct chain *chain, const struct snp_report *report, const struct cert_list *certs,
-		const struct root_list *roots);
+		struct root_list *roots);
 
 /* Adds the lines from the signature to the revocation. */
 void chain_check(const struct chain *chain, const struct snp_report *report,

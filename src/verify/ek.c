@@ -285,7 +285,7 @@ static void check_profile(const struct ek_evidence *ek, struct cvtpm_verificatio
 			    version);
 }
 
-#define BOOT_ISSUER "CN=per-boot EK issuer "
+#define BOOT_ISSUER "CN=cvtpm per-boot "
 
 /* Says who signed. It decides nothing: trust comes from the report. */
 static void check_issuer(const struct ek_evidence *ek, const struct cert_list *certs,

@@ -260,7 +260,7 @@ class Ek:
     def digest(self):
         return hashlib.sha512(self.tpm2b).digest()
 
-    def certificate(self, cmw=None, issuer_key=None, issuer="per-boot EK issuer 01020304", **o):
+    def certificate(self, cmw=None, issuer_key=None, issuer="cvtpm per-boot 01020304", **o):
         now = datetime.datetime.now(datetime.timezone.utc)
         dates = o.get("dates", (now - datetime.timedelta(days=1), datetime.datetime(9999, 12, 31, 23, 59, 59)))
         rdn = lambda arc, text: tlv(0x31, seq(oid(arc), utf8(text)))
