@@ -88,8 +88,11 @@ static void end_clients(struct server *server, bool idle_only)
 
 /* ---- opening and closing the instance, on the worker's thread ---- */
 
-static const char *open_advice(int err)
+static const char *open_advice(const struct cvtpm_instance_config *config, int err)
 {
+	if (err == CVTPM_ERR_POLICY && config->issuer)
+		return ": the CA signs only for reports that satisfy its policy; compare with "
+		       "`cvtpm ca show DIR`";
 	switch (err) {
 	case CVTPM_ERR_NOT_FOUND:
 		return ": the state holds no TPM yet; make one with `cvtpm manufacture --state "
@@ -115,7 +118,8 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 					  &server->instance_config);
 	if (job->result < 0) {
 		server_log(server, CVTPM_LOG_ERROR, "the TPM cannot be opened: %s%s",
-			   cvtpm_strerror(job->result), open_advice(job->result));
+			   cvtpm_strerror(job->result),
+			   open_advice(&server->instance_config, job->result));
 		return;
 	}
 	tpm->instance = instance;
