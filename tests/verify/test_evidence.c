@@ -17,6 +17,7 @@
 /* A genuine report with what its certificates and its guest call for. */
 struct sample {
 	const char *report, *leaf, *chain;
+	unsigned ca; /* which certificate of the chain file is needed */
 	uint32_t vmpl;
 	bool allow_debug;
 	int64_t at; /* 1764547200 is 2025-12-01 */
@@ -28,9 +29,12 @@ static const struct sample milan_v2 = {"go-sev-guest/attestation.bin", "go-sev-g
 static const struct sample milan_v3 = {"coco-trustee/evidence-v1.snpreport.bin",
 				       "coco-trustee/evidence-v1.vcek.der",
 				       "coco-trustee/milan_ask_ark_asvk.pem", .at = 1764547200};
-static const struct sample milan_vlek = {
-	"coco-trustee/test-vlek-report.bin", "coco-trustee/test-vlek.der",
-	"coco-trustee/milan_ask_ark_asvk.pem", .vmpl = 1, .at = 1764547200};
+static const struct sample milan_vlek = {"coco-trustee/test-vlek-report.bin",
+					 "coco-trustee/test-vlek.der",
+					 "coco-trustee/milan_ask_ark_asvk.pem",
+					 .ca = 2,
+					 .vmpl = 1,
+					 .at = 1764547200};
 static const struct sample turin_v5 = {"routex-lua/report-turin-v5.bin",
 				       "routex-lua/vcek-chain-turin.pem",
 				       "coco-trustee/turin_ask_ark_asvk.pem", .at = 1764547200};
@@ -51,6 +55,27 @@ static uint8_t *read_data(const char *name, struct cvtpm_bytes *bytes)
 	return data;
 }
 
+/* Narrows a PEM file down to its n-th certificate: decoding the others would take
+ * most of the time of a loop over all bits. */
+static void keep_block(struct cvtpm_bytes *bytes, unsigned n)
+{
+	static const char begin[] = "-----BEGIN", end[] = "-----END CERTIFICATE-----";
+	const uint8_t *at = bytes->data, *limit = bytes->data + bytes->len, *stop;
+
+	for (;; n--) {
+		at = memmem(at, (size_t)(limit - at), begin, sizeof(begin) - 1);
+		assert_non_null(at);
+		stop = memmem(at, (size_t)(limit - at), end, sizeof(end) - 1);
+		assert_non_null(stop);
+		stop += sizeof(end) - 1;
+		if (n == 0)
+			break;
+		at = stop;
+	}
+	bytes->len = (size_t)(stop - at);
+	memmove((uint8_t *)(uintptr_t)bytes->data, at, bytes->len);
+}
+
 /* Everything for one verification; `report` may be altered. */
 struct loaded {
 	uint8_t *report;
@@ -67,6 +92,9 @@ static void load(struct loaded *l, const struct sample *sample)
 	l->report = read_data(sample->report, &l->evidence.report);
 	read_data(sample->leaf, &l->certificates[0]);
 	read_data(sample->chain, &l->certificates[1]);
+	keep_block(&l->certificates[1], sample->ca);
+	if (l->certificates[0].data[0] != 0x30)
+		keep_block(&l->certificates[0], 0);
 	assert_int_equal(l->evidence.report.len, SNP_REPORT_SIZE);
 	memcpy(l->measurement.digest, l->report + 0x90, SNP_MEASUREMENT_SIZE);
 	l->policy = (struct cvtpm_policy){.measurements = &l->measurement,
