@@ -10,6 +10,7 @@
 #include "crypto/crypto.h"
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -70,11 +71,10 @@ static int encrypt(unsigned bits, const uint8_t *key, const uint8_t *in, size_t 
 {
 	static const uint8_t iv[16];
 	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, bits == 128 ? "AES-128-CFB" : "AES-256-CFB",
-					      NULL);
+	EVP_CIPHER *cipher =
+		EVP_CIPHER_fetch(NULL, bits == 128 ? "AES-128-CFB" : "AES-256-CFB", NULL);
 	int out_len = 0;
-	bool good = context && cipher &&
-		    EVP_EncryptInit_ex2(context, cipher, key, iv, NULL) == 1 &&
+	bool good = context && cipher && EVP_EncryptInit_ex2(context, cipher, key, iv, NULL) == 1 &&
 		    EVP_EncryptUpdate(context, out, &out_len, in, (int)len) == 1 &&
 		    (size_t)out_len == len;
 
@@ -149,8 +149,7 @@ static int oaep(EVP_PKEY *pkey, const struct tpm_hash *hash, const uint8_t *seed
 	char label[] = IDENTITY, pad_mode[] = OSSL_PKEY_RSA_PAD_MODE_OAEP;
 	char *md = OPENSSL_strdup(hash->openssl);
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
-						 pad_mode, 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, pad_mode, 0),
 		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, md, 0),
 		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, md, 0),
 		/* Part 1, B.4: the label's final zero byte counts. */

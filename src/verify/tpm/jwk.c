@@ -43,9 +43,9 @@ static bool decode_member(const json_t *jwk, const char *name, uint8_t *out, siz
 {
 	const json_t *member = json_object_get(jwk, name);
 
-	return json_is_string(member) && base64url_decode(json_string_value(member),
-							  json_string_length(member), out, room,
-							  len);
+	return json_is_string(member) &&
+	       base64url_decode(json_string_value(member), json_string_length(member), out, room,
+				len);
 }
 
 static bool member_is(const json_t *jwk, const char *name, const char *value)

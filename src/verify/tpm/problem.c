@@ -43,9 +43,9 @@ static const struct {
 	[CVTPM_TPM_LOG_LOCALITY] = {"log-locality",
 				    "a StartupLocality event is malformed or in the wrong place"},
 	[CVTPM_TPM_LOG_NO_BANK] = {"log-no-bank", "the event log holds no digests of this bank"},
-	[CVTPM_TPM_IMA_LINE] = {"ima-line", "a line is not one of an IMA list"},
-	[CVTPM_TPM_IMA_TEMPLATE] = {"ima-template", "a line is of an IMA template that is not "
-						    "known here; use the binary list"},
+	[CVTPM_TPM_IMA_LINE] = {"ima-line", "an entry is not one of an IMA list"},
+	[CVTPM_TPM_IMA_TEMPLATE] = {"ima-template", "an entry is of an IMA template that is not "
+						    "known here; try the binary list"},
 };
 
 static bool is_problem(int problem)

@@ -120,7 +120,9 @@ static const struct {
 	uint8_t handle[4];
 	const char *text;
 } places[] = {
-	{CVTPM_AK_PRIMARY_ENDORSEMENT, {0x40, 0, 0, 0x0B}, "primary key of the endorsement hierarchy"},
+	{CVTPM_AK_PRIMARY_ENDORSEMENT,
+	 {0x40, 0, 0, 0x0B},
+	 "primary key of the endorsement hierarchy"},
 	{CVTPM_AK_PRIMARY_OWNER, {0x40, 0, 0, 0x01}, "primary key of the owner hierarchy"},
 	{CVTPM_AK_PRIMARY_PLATFORM, {0x40, 0, 0, 0x0C}, "primary key of the platform hierarchy"},
 	{CVTPM_AK_PRIMARY_NULL, {0x40, 0, 0, 0x07}, "primary key of the null hierarchy"},
@@ -222,12 +224,13 @@ enum cvtpm_clock_change cvtpm_quote_compare_clock(const struct cvtpm_quote *earl
 	uint32_t resets = later->reset_count - earlier->reset_count;
 	uint32_t restarts = later->restart_count - earlier->restart_count;
 
-	/* TPM2_Clear sets the clock to zero; a reset never moves it back (Part 1, 36.2). */
-	if (resets > INT32_MAX || later->clock < earlier->clock)
+	if (resets > INT32_MAX || (!resets && restarts > INT32_MAX))
+		return CVTPM_CLOCK_WENT_BACK;
+	/* A power loss may cost the time since the clock was last stored; then it is not "safe"
+	 * (Part 1, 36.3). */
+	if (later->clock < earlier->clock && ((!resets && !restarts) || later->safe))
 		return CVTPM_CLOCK_WENT_BACK;
 	if (resets)
 		return CVTPM_CLOCK_RESET;
-	if (restarts > INT32_MAX)
-		return CVTPM_CLOCK_WENT_BACK;
 	return restarts ? CVTPM_CLOCK_RESTARTED : CVTPM_CLOCK_SAME_BOOT;
 }
