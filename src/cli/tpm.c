@@ -256,7 +256,14 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 		cli_error("warning: %s", message);
 	if (options->seal)
 		return seal_store(tpm, options);
-	if (options->state && cvtpm_store_is_sealed(tpm->platform.store)) {
+	if (!options->state)
+		return 0;
+	err = cvtpm_store_is_sealed(tpm->platform.store);
+	if (err < 0) {
+		cli_error("the state in %s cannot be read: %s", options->state, cvtpm_strerror(err));
+		return CLI_FAULT;
+	}
+	if (err == 1) {
 		cli_error("the state in %s is sealed: say --seal file:PATH or --seal snp, as when "
 			  "it was made",
 			  options->state);

@@ -169,7 +169,9 @@ def test_wrong_passwords_count_across_sigkill(state, lab):
     codes = []
     for _ in range(max_tries + 2):
         with boot(state, lab) as server:
-            code, _ = call(server.raw(), 0x14E, [index, index], struct.pack(">HH", 8, 0), password=b"guess")
+            tpm, code = server.raw(), 0x922
+            while code == 0x922:  # TPM_RC_RETRY: the first use of a protected entity is noted durably
+                code, _ = call(tpm, 0x14E, [index, index], struct.pack(">HH", 8, 0), password=b"guess")
             codes.append(code)
             server.kill()
     assert codes[0] == 0x98E  # TPM_RC_AUTH_FAIL, session 1
@@ -189,7 +191,7 @@ def test_an_orderly_stop_does_not_count_as_a_failed_try(state, lab):
 
 def test_manufacture_refuses_a_folder_that_holds_a_tpm(state, lab):
     done = run("manufacture", "--state", state, "--lab", "--lab-dir", lab)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) >= 1
+    assert done.returncode == 1, done.stderr
     assert str(state) in done.stderr
 
 
@@ -204,7 +206,7 @@ def test_a_killed_manufacture_leaves_nothing_or_everything(lab, tmp_path, delay)
     process.kill()
     process.wait()
     again = run("manufacture", "--state", folder, "--lab", "--lab-dir", lab, "--ek", "p256")
-    assert again.returncode in (0, 2), again.stderr
+    assert again.returncode in (0, 1), again.stderr
     with boot(folder, lab) as server:
         assert any(nv_read(server.raw(), REPORT))
 
