@@ -119,15 +119,57 @@ struct cvtpm_check {
 	const char *reason; /* why it matters, a few words */
 };
 
+/* ---- facts: what the evidence said, so that it can be shown ----
+ *
+ * Copies, filled while the checks are made. Nothing is decided by them, and a
+ * fact is as good as the checks on it: look at the answer first. Texts are
+ * printable ASCII; static texts are marked. */
+
+#define CVTPM_REPORTS_MAX    3
+#define CVTPM_TIME_TEXT_SIZE 24
+
+struct cvtpm_certificate_facts {
+	bool present;
+	const char *kind; /* "VCEK", "VLEK", "ASK", "ASVK", "ARK", "EK certificate"; static */
+	char subject[256], issuer[256];                                         /* RFC 2253 style */
+	char serial[48];                                                        /* hexadecimal */
+	char not_before[CVTPM_TIME_TEXT_SIZE], not_after[CVTPM_TIME_TEXT_SIZE]; /* RFC 3339 */
+	char fingerprint[65]; /* SHA-256 of the DER */
+};
+
+struct cvtpm_report_facts {
+	const char *about;              /* as in the checks on it; static */
+	uint8_t bytes[SNP_REPORT_SIZE]; /* as received */
+	const char *product;            /* "Milan", "Genoa", "Turin", "unknown"; static */
+	const char *binding; /* "ek-pub", "ek-cert", "" (no key of this evidence); static */
+	struct cvtpm_certificate_facts leaf, ca, root;
+	bool lab, root_trusted;
+	bool measurement_allowed; /* the policy has an entry for it: the two below */
+	enum cvtpm_isolation isolation;
+	char measurement_name[128];
+};
+
+struct cvtpm_facts {
+	int64_t at; /* the time that dates were judged at, seconds since 1970 */
+	size_t report_count;
+	struct cvtpm_report_facts reports[CVTPM_REPORTS_MAX];
+	struct cvtpm_certificate_facts ek_certificate;
+	char ek[96]; /* "RSA 2048, template L-1"; "" when there is none */
+	/* What REPORT_DATA of the two bindings would have to be. */
+	bool has_ek_pub_digest, has_ek_cert_digest;
+	uint8_t ek_pub_digest[SNP_REPORT_DATA_SIZE], ek_cert_digest[SNP_REPORT_DATA_SIZE];
+};
+
 struct cvtpm_verification {
 	enum cvtpm_answer answer;
 	bool lab; /* a chain ends in a root other than AMD's three: say LAB wherever this is shown
 		   */
 	size_t count;
 	struct cvtpm_check checks[CVTPM_CHECKS_MAX];
+	struct cvtpm_facts facts;
 };
 
-/** Judges `evidence` by `policy`. Fills `out` (about 90 KB: not for the stack)
+/** Judges `evidence` by `policy`. Fills `out` (about 110 KB: not for the stack)
  *  and returns 0 whatever the evidence is: malformed evidence is a refused
  *  check, and the answer is in out->answer.
  *  CVTPM_ERR_PARAM: a lab root of the policy is not one certificate, or

@@ -7,6 +7,7 @@
 #include "verify/chain.h"
 #include "verify/checks.h"
 #include "verify/ek.h"
+#include "verify/facts.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -136,6 +137,11 @@ static void bind(struct job *job)
 	}
 }
 
+static const char *binding_name(enum binding binding)
+{
+	return binding == BINDING_EK_PUB ? "ek-pub" : binding == BINDING_EK_CERT ? "ek-cert" : "";
+}
+
 static const char *binding_text(enum binding binding)
 {
 	switch (binding) {
@@ -219,22 +225,27 @@ static void judge_report(struct job *job, struct judged *judged)
 	const struct cvtpm_allowed_measurement *allowed;
 	enum cvtpm_product product;
 	struct chain chain;
+	struct cvtpm_report_facts *facts;
 	struct cvtpm_check *c;
 	char id[65];
 
 	if (!judged->bytes)
 		return;
+	facts = facts_add_report(&job->v->facts, judged->about, judged->bytes,
+				 binding_name(judged->binding));
 	report_read(&judged->report, judged->bytes);
 	if (!report_check_layout(&judged->report, judged->about, job->v))
 		return;
 	chain_find(&chain, &judged->report, &job->certs, &job->roots);
 	job->v->lab |= chain.lab;
+	facts_set_chain(facts, &chain);
 	chain_check(&chain, &judged->report, job->evidence->crls, job->evidence->crl_count, job->at,
 		    judged->about, job->v);
 	product = chain.product != CVTPM_PRODUCT_UNKNOWN ? chain.product
 							 : report_product(&judged->report);
 	report_check_policy(&judged->report, product, job->policy, judged->about, job->v);
 	allowed = report_check_measurement(&judged->report, job->policy, judged->about, job->v);
+	facts_set_measurement(facts, allowed);
 	check_isolation(job, judged, allowed);
 	check_binding(job, judged);
 
@@ -318,12 +329,14 @@ int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cv
 	job->policy = policy;
 	job->v = out;
 	job->at = policy->at ? policy->at : (int64_t)time(NULL);
+	out->facts.at = job->at;
 
 	result = roots_open(&job->roots, policy);
 	if (!result) {
 		/* Malformed evidence gets its line and no more is said of the rest. */
 		if (gather(job)) {
 			bind(job);
+			facts_set_ek(&out->facts, &job->ek);
 			judge_report(job, &job->named);
 			judge_report(job, &job->index);
 			judge_report(job, &job->inside);
