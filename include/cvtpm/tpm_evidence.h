@@ -242,7 +242,7 @@ int cvtpm_tpm_check_signature_by(const struct cvtpm_tpm_public *ak,
 #define CVTPM_PCR_COUNT     24
 #define CVTPM_PCR_BANKS_MAX 8
 
-struct cvtpm_pcr_bank {
+struct cvtpm_bank_values {
 	uint16_t alg;
 	uint32_t given; /* bit n: value[n] is known */
 	uint8_t value[CVTPM_PCR_COUNT][CVTPM_TPM_DIGEST_MAX];
@@ -250,11 +250,11 @@ struct cvtpm_pcr_bank {
 
 struct cvtpm_pcrs {
 	size_t count;
-	struct cvtpm_pcr_bank bank[CVTPM_PCR_BANKS_MAX];
+	struct cvtpm_bank_values bank[CVTPM_PCR_BANKS_MAX];
 };
 
 /** The bank of `alg`, or NULL. */
-const struct cvtpm_pcr_bank *cvtpm_pcrs_bank(const struct cvtpm_pcrs *pcrs, uint16_t alg);
+const struct cvtpm_bank_values *cvtpm_pcrs_bank(const struct cvtpm_pcrs *pcrs, uint16_t alg);
 
 /** Notes that `pcr` of bank `alg` has this value, adding the bank where it is missing; a second
  *  value takes the place of the first. CVTPM_ERR_PARAM: no such PCR or hash, wrong size, or too

@@ -7,7 +7,7 @@
 #define DYNAMIC_FIRST 17
 #define DYNAMIC_LAST  22
 
-const struct cvtpm_pcr_bank *cvtpm_pcrs_bank(const struct cvtpm_pcrs *pcrs, uint16_t alg)
+const struct cvtpm_bank_values *cvtpm_pcrs_bank(const struct cvtpm_pcrs *pcrs, uint16_t alg)
 {
 	for (size_t i = 0; i < pcrs->count; i++) {
 		if (pcrs->bank[i].alg == alg)
@@ -16,9 +16,9 @@ const struct cvtpm_pcr_bank *cvtpm_pcrs_bank(const struct cvtpm_pcrs *pcrs, uint
 	return NULL;
 }
 
-static struct cvtpm_pcr_bank *get_or_add(struct cvtpm_pcrs *pcrs, uint16_t alg)
+static struct cvtpm_bank_values *get_or_add(struct cvtpm_pcrs *pcrs, uint16_t alg)
 {
-	struct cvtpm_pcr_bank *bank;
+	struct cvtpm_bank_values *bank;
 
 	for (size_t i = 0; i < pcrs->count; i++) {
 		if (pcrs->bank[i].alg == alg)
@@ -27,14 +27,14 @@ static struct cvtpm_pcr_bank *get_or_add(struct cvtpm_pcrs *pcrs, uint16_t alg)
 	if (pcrs->count == CVTPM_PCR_BANKS_MAX)
 		return NULL;
 	bank = &pcrs->bank[pcrs->count++];
-	*bank = (struct cvtpm_pcr_bank){.alg = alg};
+	*bank = (struct cvtpm_bank_values){.alg = alg};
 	return bank;
 }
 
 int cvtpm_pcrs_set(struct cvtpm_pcrs *pcrs, uint16_t alg, uint32_t pcr, const uint8_t *value,
 		   size_t len)
 {
-	struct cvtpm_pcr_bank *bank;
+	struct cvtpm_bank_values *bank;
 
 	if (!len || len != cvtpm_tpm_digest_size(alg) || pcr >= CVTPM_PCR_COUNT)
 		return CVTPM_ERR_PARAM;

@@ -187,7 +187,7 @@ static int digest_pcrs(struct digester *d, const struct cvtpm_quote *quote,
 	TRY(digester_start(d));
 	for (size_t i = 0; i < quote->selection_count; i++) {
 		const struct cvtpm_pcr_selection *selection = &quote->selection[i];
-		const struct cvtpm_pcr_bank *bank = cvtpm_pcrs_bank(pcrs, selection->alg);
+		const struct cvtpm_bank_values *bank = cvtpm_pcrs_bank(pcrs, selection->alg);
 
 		if (selection->mask & ~(bank ? bank->given : 0))
 			return CVTPM_TPM_QUOTE_PCR_MISSING;

@@ -6,13 +6,13 @@
 static void apply_locality(struct cvtpm_pcrs *pcrs, int locality)
 {
 	for (size_t i = 0; i < pcrs->count; i++) {
-		struct cvtpm_pcr_bank *bank = &pcrs->bank[i];
+		struct cvtpm_bank_values *bank = &pcrs->bank[i];
 
 		bank->value[0][cvtpm_tpm_digest_size(bank->alg) - 1] = (uint8_t)locality;
 	}
 }
 
-static int extend_bank(struct digester *d, struct cvtpm_pcr_bank *bank,
+static int extend_bank(struct digester *d, struct cvtpm_bank_values *bank,
 		       const struct cvtpm_log_event *event, bool ima_padded)
 {
 	uint8_t digest[CVTPM_TPM_DIGEST_MAX];
