@@ -150,6 +150,13 @@ def variable(name, value):
     return bytes(16) + struct.pack("<QQ", len(name), len(value)) + name.encode("utf-16-le") + value
 
 
+def image(path):
+    """UEFI_IMAGE_LOAD_EVENT with a file path as its device path."""
+    name = path.encode("utf-16-le") + bytes(2)
+    device = b"\x04\x04" + struct.pack("<H", 4 + len(name)) + name + b"\x7f\xff\x04\x00"
+    return struct.pack("<QQQQ", 0x1000, 0x2000, 0, len(device)) + device
+
+
 def events():
     """(pcr, type, data, what is hashed)"""
     version = "firmware 1\0".encode("utf-16-le")
@@ -158,11 +165,11 @@ def events():
     yield 7, VARIABLE_DRIVER_CONFIG, boot, boot
     order = variable("BootOrder", b"\0\0\x01\0")
     yield 1, VARIABLE_BOOT, order, b"\0\0\x01\0"
-    yield 2, BOOT_APPLICATION, b"driver path", b"the driver's code"
+    yield 2, BOOT_APPLICATION, image("\\driver.efi"), b"the driver's code"
     yield 4, EV_ACTION, b"Calling EFI Application from Boot Option", b"Calling EFI Application from Boot Option"
     for n in range(8):
         yield n, EV_SEPARATOR, bytes(4), bytes(4)
-    yield 4, BOOT_APPLICATION, b"device path of shim", b"shim's code"
+    yield 4, BOOT_APPLICATION, image("\\shim.efi"), b"shim's code"
     yield 8, EV_IPL, b"grub_cmd: linux /vmlinuz\x1b[2J<script>\0", b"linux /vmlinuz"
     yield 9, EV_IPL, b"/vmlinuz\0", b"the kernel"
     yield 8, EV_IPL, b"grub_cmd: boot\0", b"boot"

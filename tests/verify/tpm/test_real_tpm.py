@@ -49,11 +49,21 @@ class Tpm:
                 return
         raise AssertionError((folder / "log").read_text())
 
-    def start(self, port):
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def restart(self, flags="not-need-init,startup-clear"):
+        self.run("tpm2_shutdown", "-c")
+        self.stop()
+        assert self.start(free_ports(), flags), (self.folder / "log").read_text()
+
+    def start(self, port, flags="not-need-init,startup-clear"):
+        self.port = port
         with open(self.folder / "log", "w") as log:
             self.process = subprocess.Popen(
                 ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}", "--server", f"type=tcp,port={port}",
-                 "--ctrl", f"type=tcp,port={port + 1}", "--flags", "not-need-init,startup-clear"],
+                 "--ctrl", f"type=tcp,port={port + 1}", "--flags", flags],
                 stdout=log, stderr=log)
         self.environment = dict(os.environ, TPM2TOOLS_TCTI=f"swtpm:host=127.0.0.1,port={port}")
         end = time.monotonic() + LIMIT
@@ -88,7 +98,7 @@ class Tpm:
         return self.public("ek")
 
     def make_ak(self, algorithm, hierarchy="o"):
-        self.run("tpm2_createprimary", "-Q", "-C", hierarchy, "-G", algorithm, "-g", algorithm[-6:], "-a", AK, "-c",
+        self.run("tpm2_createprimary", "-Q", "-C", hierarchy, "-G", algorithm, "-g", algorithm.split(":")[1][-6:], "-a", AK, "-c",
                  "ak.ctx")
         return self.public("ak")
 
@@ -112,12 +122,11 @@ def tpm(tmp_path):
     folder.mkdir()
     tpm = Tpm(folder)
     yield tpm
-    tpm.process.terminate()
-    tpm.process.wait()
+    tpm.stop()
 
 
 EKS = ["rsa", "ecc", "ecc384:null:aes256cfb", "rsa3072:null:aes256cfb"]
-AKS = ["rsa2048:rsassa-sha256", "rsa2048:rsapss-sha256", "ecc256:ecdsa-sha256", "ecc384:ecdsa-sha384"]
+AKS = ["rsa2048:rsassa-sha256:null", "rsa2048:rsapss-sha256:null", "ecc256:ecdsa-sha256:null", "ecc384:ecdsa-sha384:null"]
 
 
 @pytest.mark.parametrize("kind", EKS)
@@ -136,9 +145,11 @@ def test_a_tpm_gives_the_secret_back_for_the_right_ak_only(tpm, tmp_path, kind):
     assert tpm.activate(kind, blob) is None
 
 
-def make_quote(tpm, selection):
+def make_quote(tpm, selection, scheme="ecdsa-sha256"):
     bank, pcrs = selection.split(":")
-    tpm.run("tpm2_quote", "-Q", "-c", "ak.ctx", "-l", selection, "-q", NONCE.hex(), "-m", "message", "-s", "signature")
+    scheme, hash_name = scheme.split("-")
+    tpm.run("tpm2_quote", "-Q", "-c", "ak.ctx", "-l", selection, "-q", NONCE.hex(), "-m", "message", "-s", "signature",
+            "--scheme", scheme, "-g", hash_name)
     tpm.flush()
     tpm.run("tpm2_pcrread", "-Q", f"{bank}:{pcrs}", "-o", "values")
     return [tpm.folder / "message", tpm.folder / "signature", NONCE.hex(), selection, tpm.folder / "values"]
@@ -150,7 +161,7 @@ def test_a_quote_of_a_tpm_verifies(tpm, algorithm, bank):
     ek = tpm.make_ek("ecc")
     ak = tpm.make_ak(algorithm, "e")
     tpm.run("tpm2_pcrextend", f"7:{bank}={hashlib.new(bank, b'x').hexdigest()}")
-    arguments = make_quote(tpm, f"{bank}:0,1,7,16")
+    arguments = make_quote(tpm, f"{bank}:0,1,7,16", algorithm.split(":")[1])
     done = tool("quote", ak, ek, *arguments)
     assert (done.returncode, done.stdout) == (0, "primary key of the endorsement hierarchy\n")
     arguments[2] = NONCE[::-1].hex()
@@ -173,22 +184,21 @@ def test_an_ak_below_the_ek_is_seen_there(tpm):
     (AK.replace("restricted|", ""), "restricted"), (AK.replace("fixedtpm|fixedparent|", ""), "fixedTPM")])
 def test_a_key_that_is_no_ak_is_refused_by_its_attribute(tpm, attributes, broken):
     ek = tpm.make_ek("ecc")
-    tpm.run("tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc256:ecdsa-sha256", "-a", attributes, "-c", "ak.ctx")
+    tpm.run("tpm2_createprimary", "-Q", "-C", "o", "-G", AKS[2], "-a", attributes, "-c", "ak.ctx")
     done = tool("quote", tpm.public("ak"), ek, *make_quote(tpm, "sha256:0"))
     assert (done.returncode, done.stdout) == (1, f"AK: {broken}\n")
 
 
 def test_a_quote_over_a_bank_that_is_off_covers_nothing(tpm):
+    tpm.run("tpm2_pcrallocate", "-Q", "sha256:all+sha512:none")
+    tpm.restart()
     ek, ak = tpm.make_ek("ecc"), tpm.make_ak(AKS[2])
     tpm.run("tpm2_quote", "-Q", "-c", "ak.ctx", "-l", "sha512:0,1", "-q", NONCE.hex(), "-m", "message", "-s",
-            "signature", good=False)
+            "signature")
     (tpm.folder / "values").write_bytes(bytes(128))
-    if not (tpm.folder / "message").exists() or tpm.run("tpm2_pcrread", "sha512:0").stdout.count("0x"):
-        pytest.skip("this TPM has the bank, or these tools do not ask it")
-    tpm.flush()
     done = tool("quote", ak, ek, tpm.folder / "message", tpm.folder / "signature", NONCE.hex(), "sha512:0,1",
                 tpm.folder / "values")
-    assert done.stdout == "covers: quote-uncovered\n"
+    assert (done.returncode, done.stdout) == (1, "covers: quote-uncovered\n")
 
 
 # ---- event logs ----
@@ -209,7 +219,9 @@ def test_tpm2_eventlog_computes_the_same_pcrs(name, banks):
         theirs = re.findall(r"(\d+) *: 0x([0-9a-f]+)", block.group(1))
         assert len(theirs) == 10
         for pcr, value in theirs:
-            assert ours[pcr] == value
+            # tpm2-tools 5.4 does not know that start-up came from locality 3; a TPM does, see below.
+            if name == "sha1.log" or pcr != "0":
+                assert ours[pcr] == value
 
 
 def entries(path):
@@ -230,16 +242,26 @@ def entries(path):
             yield pcr, digests
 
 
+def start_from_locality(tpm, locality):
+    tpm.restart("not-need-init")
+    with socket.create_connection(("127.0.0.1", tpm.port + 1), LIMIT) as control:
+        control.sendall(struct.pack(">IB", 5, locality))  # CMD_SET_LOCALITY
+        assert control.recv(4) == bytes(4)
+    with socket.create_connection(("127.0.0.1", tpm.port), LIMIT) as commands:
+        commands.sendall(bytes.fromhex("80010000000c000001440000"))  # TPM2_Startup(CLEAR)
+        assert commands.recv(10)[6:] == bytes(4)
+
+
 def test_a_tpm_that_was_told_of_a_log_has_the_replayed_pcrs(tpm):
-    """PCR 0 excepted: the log says that start-up came from locality 3."""
+    start_from_locality(tpm, 3)  # as the log says
     told = list(entries(SAMPLES / "agile.log"))
     for pcr, digests in told:
         tpm.run("tpm2_pcrextend", f"{pcr}:" + ",".join(f"{b}={d}" for b, d in digests.items() if b != "sha1"))
     for bank in ("sha256", "sha384"):
         ours = replayed("tcg", SAMPLES / "agile.log", bank)
-        text = tpm.run("tpm2_pcrread", f"{bank}:1,2,3,4,5,6,7,8,9").stdout
+        text = tpm.run("tpm2_pcrread", f"{bank}:0,1,2,3,4,5,6,7,8,9").stdout
         theirs = re.findall(r"(\d+) *: 0x([0-9A-F]+)", text)
-        assert len(theirs) == 9
+        assert len(theirs) == 10
         for pcr, value in theirs:
             assert ours[pcr] == value.lower()
             done = tool("explain", "tcg", SAMPLES / "agile.log", bank, pcr, value)
