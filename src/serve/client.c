@@ -13,6 +13,7 @@
 
 static void client_release(struct client *c)
 {
+	c->server->client_count--;
 	/* Commands carry authorisation values, responses random bytes. */
 	cvtpm_wipe(c, sizeof *c);
 	free(c);

@@ -37,16 +37,22 @@ static uint64_t now_ns(void)
 static void page_job_done(struct worker_job *job)
 {
 	struct page *page = job->owner;
+	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
+	const size_t len = job->response_len;
 
 	if (job->result == CVTPM_ERR_BUSY) /* the server stops before the command's turn */
 		return;
-	if (cvtpm_crb_complete(&page->crb, job->response, job->response_len) < 0)
+	/* Completing an aborted command may submit the next one, and with it the
+	 * job: from then on the job's buffer is the worker's again. */
+	memcpy(response, job->response, len);
+	cvtpm_wipe(job->response, len);
+	if (cvtpm_crb_complete(&page->crb, response, len) < 0)
 		server_log(
 			page->server, CVTPM_LOG_ERROR,
 			"the engine's response of %zu bytes does not fit the CRB; the guest sees "
 			"a fatal error until the platform resets it",
-			job->response_len);
-	cvtpm_wipe(job->response, job->response_len);
+			len);
+	cvtpm_wipe(response, len);
 	page->busy_ns = now_ns();
 	if (!page->held)
 		cvtpm_crb_page_poll(&page->crb_page);
@@ -89,6 +95,19 @@ static int page_failed(struct page *page, const char *what)
 	return CVTPM_ERR_IO;
 }
 
+/* Room for the page, now: a store into a mapping that the file system has no room
+ * for would end the process. */
+static int page_reserve(const struct page *page)
+{
+	const off_t offset = (off_t)page->server->config->page_offset, size = (off_t)page->size;
+
+	if (fallocate(page->fd, 0, offset, size) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP)
+		return -1;
+	return page->existed ? 0 : ftruncate(page->fd, offset + size);
+}
+
 static int page_open_file(struct page *page)
 {
 	const struct cvtpm_serve_config *config = page->server->config;
@@ -96,8 +115,14 @@ static int page_open_file(struct page *page)
 	struct stat st;
 
 	page->fd = open(config->page_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (page->fd >= 0)
-		return ftruncate(page->fd, end) < 0 ? page_failed(page, "given its size") : 0;
+	if (page->fd >= 0) {
+		if (page_reserve(page) == 0)
+			return 0;
+		const int failed = page_failed(page, "given its size");
+
+		unlink(config->page_file);
+		return failed;
+	}
 	if (errno != EEXIST)
 		return page_failed(page, "made");
 
@@ -118,6 +143,8 @@ static int page_open_file(struct page *page)
 			   config->page_file, (long long)st.st_size, (long long)end);
 		return CVTPM_ERR_SIZE;
 	}
+	if (page_reserve(page) < 0)
+		return page_failed(page, "given room");
 	if (st.st_mode & 077)
 		server_log(page->server, CVTPM_LOG_WARN,
 			   "others may read or write the CRB page %s (mode %o): chmod 600 it",
@@ -157,6 +184,7 @@ int page_open(struct page *page, struct server *server)
 			   config->page_file);
 		return CVTPM_ERR_BUSY;
 	}
+	page->locked = true;
 	page->memory = mmap(NULL, page->size, PROT_READ | PROT_WRITE, MAP_SHARED, page->fd,
 			    (off_t)config->page_offset);
 	if (page->memory == MAP_FAILED) {
@@ -172,6 +200,10 @@ void page_close(struct page *page)
 		return;
 	if (page->memory)
 		munmap(page->memory, page->size);
+	/* Made by a server that did not come to serve it: left behind, it would pass
+	 * for the page of a machine that has run. The lock says that it is ours. */
+	if (page->locked && !page->existed && !page->live)
+		unlink(page->server->config->page_file);
 	if (page->fd >= 0)
 		close(page->fd);
 	cvtpm_wipe(&page->crb, sizeof page->crb);
@@ -198,6 +230,9 @@ int page_start(struct page *page)
 			   cvtpm_strerror(result));
 		return result;
 	}
+	/* What another machine left in the file is nothing that this one asks for. */
+	if (page->existed && page->server->config->machine_is_new)
+		cvtpm_crb_page_reset(&page->crb_page);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* latency only */
 	page->busy_ns = now_ns();
 	page->live = true;

@@ -19,6 +19,7 @@ struct page {
 	void *memory;
 	size_t size;
 	bool existed;     /* the file was there before: its machine may have run already */
+	bool locked;      /* no other process serves it */
 	bool live;        /* the registers are in the page */
 	unsigned held;    /* resets that are under way: nothing is taken from the page */
 	uint64_t busy_ns; /* when something last happened in it */
@@ -42,7 +43,7 @@ void page_poll(struct page *page, struct timespec *wait);
 void page_begin_reset(struct page *page);
 void page_end_reset(struct page *page);
 
-/** Unmaps; the file stays. */
+/** Unmaps; the file stays, unless it was made here and never served. */
 void page_close(struct page *page);
 
 #endif

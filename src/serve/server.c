@@ -69,7 +69,6 @@ void server_forget_client(struct server *server, struct client *client)
 		if (*at != client)
 			continue;
 		*at = client->next;
-		server->client_count--;
 		return;
 	}
 }

@@ -39,7 +39,7 @@ struct server {
 	struct listener listener[SERVER_MAX_LISTENERS];
 	size_t listeners;
 	struct client *clients;
-	size_t client_count;
+	size_t client_count; /* with those that are gone while their command waits or runs */
 	struct page page; /* page.server NULL: none */
 };
 

@@ -208,6 +208,23 @@ def test_a_page_in_use_is_refused(tmp_path):
         assert "served by another process" in one_line(ct.run("serve", "--crb-page", page, *QUICK))
 
 
+def test_a_page_that_was_never_served_does_not_stay(tmp_path):
+    page = tmp_path / "p"
+    one_line(ct.run("serve", "--crb-page", page, "--state", tmp_path / "none", *QUICK))
+    assert not page.exists()
+    with ct.Server("--crb-page", page, *QUICK) as server:  # and so its next server is its first
+        assert "failure mode" not in server.ready
+        assert server.stop() == 0
+        assert page.exists()
+
+
+def test_a_page_has_its_room_before_it_is_served(tmp_path):
+    page = tmp_path / "p"
+    with ct.Server("--crb-page", page, "--localities", "3", *QUICK):
+        assert page.stat().st_size == 4 * 4096
+        assert page.stat().st_blocks * 512 >= 4 * 4096  # localities 0 to 2 are not written to
+
+
 # ---- ready ----
 
 def test_ready_says_that_the_tpm_waits_for_startup_and_how_to_send_it():

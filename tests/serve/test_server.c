@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,9 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -703,6 +706,91 @@ static void a_page_that_was_there_serves_a_new_machine_when_told(void **state)
 	assert_non_null(strstr(f->line, "waits for TPM2_Startup"));
 }
 
+/* The registers of locality 0, and its data buffer, as a guest has them. */
+static volatile uint32_t *guest_page(const struct fixture *f)
+{
+	const int fd = open(f->page, O_RDWR);
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_true(memory != MAP_FAILED);
+	close(fd);
+	return memory;
+}
+
+enum { LOC_CTRL = 0x08, CTRL_REQ = 0x40, CTRL_START = 0x4C, DATA = 0x80 };
+
+/* Writes a request and waits until the server has taken it. */
+static void guest_request(volatile uint32_t *page, unsigned offset, uint32_t value)
+{
+	const struct timespec pause = {.tv_nsec = 100000};
+
+	__atomic_store_n(&page[offset / 4], value, __ATOMIC_SEQ_CST);
+	for (int looks = 0; __atomic_load_n(&page[offset / 4], __ATOMIC_SEQ_CST) != 0; looks++) {
+		assert_true(looks < LIMIT_MS * 10);
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void guest_write(volatile uint32_t *page, uint32_t len, uint32_t code, uint8_t fill)
+{
+	uint8_t command[64];
+
+	make_command(command, len, code, fill);
+	memcpy((uint8_t *)(uintptr_t)page + DATA, command, len);
+}
+
+static void a_command_that_another_machine_left_is_not_run_for_a_new_one(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, f->page, false);
+	kill(f->pid, SIGKILL);
+	wait_for_end(f);
+	close(f->events);
+	close(f->ready);
+	volatile uint32_t *page = guest_page(f);
+
+	guest_write(page, 12, 1, 0xAA);
+	page[CTRL_START / 4] = 1;
+	start(f, f->page, true);
+	assert_int_equal(next_event(f), 'O');
+	assert_int_equal(page[CTRL_START / 4], 0);
+	assert_int_equal(((volatile uint8_t *)page)[DATA + 10], 0);
+	kill(f->pid, SIGTERM);
+	assert_int_equal(next_event(f), 'C'); /* and no X before it */
+	munmap((void *)(uintptr_t)page, 4096);
+}
+
+static void a_command_after_an_aborted_one_gets_its_own_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, f->page, false);
+	assert_int_equal(next_event(f), 'O');
+	volatile uint32_t *page = guest_page(f);
+
+	for (uint8_t n = 1; n < 100; n++) {
+		uint8_t answer[20];
+
+		guest_request(page, LOC_CTRL, 1);
+		guest_request(page, CTRL_REQ, 1);
+		guest_write(page, 20, FAKE_SLOW, n);
+		page[CTRL_START / 4] = 1;
+		assert_int_equal(next_event(f), 'X');
+		guest_request(page, LOC_CTRL, 2); /* gives up the locality, and its command */
+		guest_request(page, LOC_CTRL, 1);
+		guest_request(page, CTRL_REQ, 1);
+		guest_write(page, 20, 1, n);
+		guest_request(page, CTRL_START, 1);
+		assert_int_equal(next_event(f), 'X');
+		make_command(answer, 20, 0, n);
+		assert_memory_equal((uint8_t *)(uintptr_t)page + DATA, answer, 20);
+		guest_request(page, CTRL_REQ, 2);
+		guest_request(page, LOC_CTRL, 2);
+	}
+	munmap((void *)(uintptr_t)page, 4096);
+}
+
 #define RUNNING(test) cmocka_unit_test_setup_teardown(test, set_up_running, tear_down)
 #define ALONE(test)   cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
@@ -732,6 +820,8 @@ int main(void)
 		ALONE(a_page_that_is_made_is_private_and_its_machine_new),
 		ALONE(a_page_that_was_there_fails_until_the_platform_resets),
 		ALONE(a_page_that_was_there_serves_a_new_machine_when_told),
+		ALONE(a_command_that_another_machine_left_is_not_run_for_a_new_one),
+		ALONE(a_command_after_an_aborted_one_gets_its_own_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
