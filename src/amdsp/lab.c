@@ -205,6 +205,8 @@ static int make_once(int folder, const struct cvtpm_amdsp_lab_options *options, 
 	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
 		err = CVTPM_ERR_IO;
 	} else if (!is_made(folder)) {
+		say(options, CVTPM_LOG_INFO, "making a LAB %s chip's keys, once: a few seconds",
+		    product_names[product]);
 		err = make_lab(folder, product);
 		if (err == 0)
 			say(options, CVTPM_LOG_INFO, "made a LAB %s chip (simulated AMD-SP) in %s",
@@ -339,7 +341,8 @@ static void explain(const struct cvtpm_amdsp_lab_options *options, const char *d
 	int because = errno;
 
 	if (err == CVTPM_ERR_IO)
-		say(options, CVTPM_LOG_ERROR, "lab folder %s: %s", dir, strerror(because));
+		say(options, CVTPM_LOG_ERROR, "lab folder %s cannot be used: %s; name another one",
+		    dir, strerror(because));
 	else if (err == CVTPM_ERR_POLICY)
 		say(options, CVTPM_LOG_ERROR,
 		    "lab folder %s: others own it or may write to it; use one of your own with "

@@ -79,15 +79,18 @@ static int open_lab(struct cli_tpm *tpm, const char *dir)
 	const struct cvtpm_amdsp_lab_options options = {.log = platform_log, .log_context = tpm};
 	int err = cvtpm_amdsp_lab_open_with(dir, &options, &tpm->lab);
 
-	if (err == 0)
-		err = cvtpm_amdsp_provider_launch(tpm->lab, NULL, &tpm->provider);
+	if (err == CVTPM_ERR_NOT_FOUND && !dir)
+		cli_error("neither HOME nor XDG_STATE_HOME says where the lab is: name its folder "
+			  "with --lab-dir");
+	if (err < 0) /* the lab has said why */
+		return CLI_FAULT;
+	err = cvtpm_amdsp_provider_launch(tpm->lab, NULL, &tpm->provider);
 	if (err == 0)
 		return 0;
-	cli_error(
-		"the lab's simulated AMD-SP in %s cannot be used: %s%s%s; name another folder with "
-		"--lab-dir",
-		dir ? dir : "the default folder", cvtpm_strerror(err),
-		err == CVTPM_ERR_IO ? ": " : "", err == CVTPM_ERR_IO ? strerror(errno) : "");
+	cli_error("the lab's simulated AMD-SP in %s cannot be started: %s%s%s; name another folder "
+		  "with --lab-dir",
+		  cvtpm_amdsp_lab_dir(tpm->lab), cvtpm_strerror(err),
+		  err == CVTPM_ERR_IO ? ": " : "", err == CVTPM_ERR_IO ? strerror(errno) : "");
 	return CLI_FAULT;
 }
 
@@ -206,8 +209,19 @@ static int key_from_snp(struct cli_tpm *tpm, uint8_t key[CVTPM_STORE_KEY_SIZE])
 			      : CVTPM_ERR_UNSUPPORTED;
 	if (err == 0)
 		return 0;
-	cli_error("--seal snp: no key from the AMD-SP%s%s: %s", tpm->provider ? " by " : "",
-		  tpm->provider ? tpm->provider->name : "", cvtpm_strerror(err));
+	if (!tpm->provider)
+		cli_error(
+			"--seal snp: this is no SEV-SNP guest: use --seal file:PATH, or --lab for "
+			"tests");
+	else if (err == CVTPM_ERR_UNSUPPORTED)
+		cli_error("--seal snp: %s derives no keys: use --seal file:PATH",
+			  tpm->provider->name);
+	else
+		cli_error("--seal snp: no key from the AMD-SP by %s: %s (AMD-SP status 0x%X, "
+			  "hypervisor 0x%X)",
+			  tpm->provider->name, cvtpm_strerror(err),
+			  (unsigned)tpm->provider->status.firmware,
+			  (unsigned)tpm->provider->status.vmm);
 	return CLI_FAULT;
 }
 
@@ -260,7 +274,8 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 		return 0;
 	err = cvtpm_store_is_sealed(tpm->platform.store);
 	if (err < 0) {
-		cli_error("the state in %s cannot be read: %s", options->state, cvtpm_strerror(err));
+		cli_error("the state in %s cannot be read: %s", options->state,
+			  cvtpm_strerror(err));
 		return CLI_FAULT;
 	}
 	if (err == 1) {

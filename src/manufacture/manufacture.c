@@ -452,9 +452,6 @@ int manufacture_tpm(struct cvtpm_instance *o)
 	o->record.lab = o->config.provider && o->config.provider->lab;
 	if (o->platform.time_of_day)
 		o->record.made = o->platform.time_of_day(o->platform.context);
-	if (!o->record.evidence)
-		LOG(&o->platform, CVTPM_LOG_WARN, "no AMD-SP: this TPM carries no % evidence",
-		    LOG_TEXT("TEE"));
 
 	STEP(o, "starting", "the TPM", tpm_startup(&o->client, TPM_SU_CLEAR));
 	STEP(o, "testing", "the TPM", tpm_self_test(&o->client));

@@ -246,7 +246,7 @@ def test_ready_fd_is_written_once_and_closed():
 
 def test_a_tpm_without_evidence_says_so():
     with ct.Server(*TCP, *QUICK) as server:
-        assert "carries no TEE evidence" in server.stderr
+        assert server.stderr.count("carries no TEE evidence") == 1
 
 
 def test_a_lab_says_lab(tmp_path):
@@ -254,6 +254,23 @@ def test_a_lab_says_lab(tmp_path):
         assert "LAB" in server.stderr
         assert "carries no TEE evidence" not in server.stderr
         assert (tmp_path / "lab" / "ark.pem").exists()
+        lines = server.stderr.splitlines()
+        making, made = (next(n for n, line in enumerate(lines) if word in line)
+                        for word in ("making a LAB", "made a LAB"))
+        assert making < made  # it takes seconds, and is announced
+
+
+def test_a_lab_that_cannot_be_used_is_told_in_one_line(tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir(mode=0o700)
+    (broken / "chip").write_text("no chip")
+    (tmp_path / "file").write_text("")
+    for folder, says in ((broken, "remove the folder"), (tmp_path / "file", "name another one")):
+        result = ct.run("serve", *TCP, "--lab", "--lab-dir", folder)
+        assert says in one_line(result)
+        assert len([line for line in result.stderr.splitlines() if "warning:" not in line]) == 1
+    result = ct.run("serve", *TCP, "--lab", env={"HOME": "", "XDG_STATE_HOME": ""})
+    assert "--lab-dir" in one_line(result)
 
 
 # ---- raw clients ----
@@ -585,6 +602,11 @@ def test_a_sealed_state_needs_its_key(tmp_path):
 
 
 # ---- secrets of the process ----
+
+def test_without_an_amd_sp_there_is_no_key_of_its_own(tmp_path):
+    said = one_line(ct.run("manufacture", "--state", tmp_path / "state", "--seal", "snp"))
+    assert "this is no SEV-SNP guest" in said and "--seal file:" in said
+
 
 def test_no_core_file_is_ever_written(shared):
     limits = pathlib.Path(f"/proc/{shared.pid}/limits").read_text()
