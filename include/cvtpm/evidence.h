@@ -39,6 +39,8 @@ struct cvtpm_bytes {
 
 /* ---- policy: what the caller insists on ---- */
 
+struct cvtpm_challenge_secret; /* cvtpm/bundle.h */
+
 /* An image that the caller trusts, and what it knows of it: isolation is never
  * taken from evidence, because every image could claim it. */
 struct cvtpm_allowed_measurement {
@@ -47,9 +49,87 @@ struct cvtpm_allowed_measurement {
 	const char *name; /* for messages; may be NULL */
 };
 
-/* All zero is the strictest policy, and one that can never answer yes: without
- * a measurement to compare with, the answer is "could not tell". */
+enum cvtpm_product {
+	CVTPM_PRODUCT_UNKNOWN,
+	CVTPM_PRODUCT_MILAN,
+	CVTPM_PRODUCT_GENOA, /* and the models that share its keys: Bergamo, Siena */
+	CVTPM_PRODUCT_TURIN,
+	CVTPM_PRODUCTS,
+};
+
+/* The parts of a TCB_VERSION, and the four that a report has. */
+enum cvtpm_tcb_part {
+	CVTPM_TCB_FMC, /* Turin only */
+	CVTPM_TCB_BOOT_LOADER,
+	CVTPM_TCB_TEE,
+	CVTPM_TCB_SNP,
+	CVTPM_TCB_MICROCODE,
+	CVTPM_TCB_PARTS,
+};
+enum cvtpm_tcb_kind {
+	CVTPM_TCB_CURRENT,
+	CVTPM_TCB_REPORTED,
+	CVTPM_TCB_COMMITTED,
+	CVTPM_TCB_LAUNCH,
+	CVTPM_TCB_KINDS,
+};
+
+struct cvtpm_tcb_minimum {
+	bool given;
+	uint8_t part[CVTPM_TCB_PARTS];
+};
+
+/* A version of the AMD-SP's firmware, compared in this order. */
+struct cvtpm_firmware_minimum {
+	bool given;
+	uint8_t major, minor, build;
+};
+
+/* Values that are allowed, `size` bytes each, one after the other. None: any. */
+struct cvtpm_values {
+	const uint8_t *bytes;
+	size_t size, count;
+};
+
+/* Who may have signed the EK certificate. */
+struct cvtpm_ek_issuer {
+	uint8_t fingerprint[32];        /* SHA-256 of the issuer's certificate, DER */
+	struct cvtpm_bytes certificate; /* PEM or DER; data NULL: it must be among the evidence */
+};
+
+/* Values that one PCR may have. A policy has at most one for each bank and PCR. */
+struct cvtpm_pcr_rule {
+	uint16_t alg; /* TPM_ALG_ID of the bank */
+	uint32_t pcr; /* 0 to 23 */
+	struct cvtpm_values allowed;
+};
+
+/* A digest of the hash `alg` that must not be in an event log: the digest of a
+ * TCG event, or of a file in an IMA entry. */
+struct cvtpm_denied_event {
+	uint16_t alg;
+	uint8_t digest[64];
+	size_t size;
+};
+
+struct cvtpm_event_log_policy {
+	bool require_tcg;         /* the firmware's log, replayed to the quoted PCRs */
+	bool require_ima;         /* the kernel's list of files, likewise */
+	bool require_secure_boot; /* the firmware's log must say that Secure Boot was on */
+	const struct cvtpm_denied_event *denied;
+	size_t denied_count;
+};
+
+/* All zero is the strictest policy of those that name nothing, and one that can
+ * never answer yes: without a measurement to compare with, the answer is "could
+ * not tell". Every member beyond adds a rule, but for those that begin with
+ * `allow_`, `vmpl` and `report_only`.
+ *
+ * Read-only during a verification: any number of threads may use one. Policies from
+ * files: cvtpm/policy.h. */
 struct cvtpm_policy {
+	const char *name; /* for messages: the policy's file; NULL: the command line's */
+
 	const struct cvtpm_allowed_measurement *measurements;
 	size_t measurement_count;
 
@@ -58,17 +138,76 @@ struct cvtpm_policy {
 	const struct cvtpm_bytes *lab_roots;
 	size_t lab_root_count;
 
-	uint32_t vmpl;    /* the VMPL that the report must have been asked for at, 0..3 */
-	int64_t at;       /* seconds since 1970-01-01 UTC to judge dates at; 0: now */
-	bool allow_debug; /* accept a guest whose policy lets the host read its memory */
-	bool report_only; /* do not ask for an EK to bind: judge the report alone */
+	uint32_t vmpl;        /* the VMPL that the report must have been asked for at, 0..3 */
+	int64_t at;           /* seconds since 1970-01-01 UTC to judge dates at; 0: now */
+	bool allow_debug;     /* accept a guest whose policy lets the host read its memory */
+	bool allow_migration; /* accept one that a migration agent may carry elsewhere */
+	bool report_only;     /* do not ask for an EK to bind: judge the report alone */
+
+	/* The challenge of the caller's that evidence->machine answers, as
+	 * cvtpm_challenge_make() gave it to keep; NULL: none was made, and then AK and
+	 * quote are "could not tell". Used for one call: destroy it before. */
+	const struct cvtpm_challenge_secret *asked;
+
+	/* The guest policy (AMD 56860, table GUEST POLICY): bits that must be 1 or
+	 * must be 0, and the least ABI that the guest insists on. */
+	uint64_t guest_policy_require, guest_policy_forbid;
+	uint8_t abi_major, abi_minor;
+
+	/* PLATFORM_INFO, likewise. Bits that are not known here are a warning. */
+	uint64_t platform_require, platform_forbid;
+	bool refuse_unknown_platform_bits;
+
+	/* TCBs are compared part by part. Where any product has minima, a report of a product
+	 * without them is refused. */
+	struct cvtpm_tcb_minimum minimum_tcb[CVTPM_PRODUCTS][CVTPM_TCB_KINDS];
+	bool refuse_committed_below_current; /* else a warning: genuine reports show it */
+	struct cvtpm_firmware_minimum minimum_current_firmware, minimum_committed_firmware;
+	uint64_t launch_mitigations, current_mitigations; /* bits that must be 1; version 5 */
+
+	unsigned products;     /* 1u << enum cvtpm_product for each that is allowed; 0: any */
+	unsigned signing_keys; /* of enum cvtpm_signing_keys; 0: any */
+	struct cvtpm_values chip_ids; /* 64 bytes */
+	bool require_crl;             /* without a revocation list: could not tell */
+
+	uint32_t minimum_guest_svn;
+	struct cvtpm_values host_data;  /* 32 bytes; chosen by the host */
+	struct cvtpm_values family_ids; /* 16 bytes; chosen by whoever made the ID block */
+	struct cvtpm_values image_ids;  /* 16 bytes, likewise */
+	struct cvtpm_values id_key_digests, author_key_digests; /* 48 bytes */
+	struct cvtpm_values report_ids; /* 32 bytes: boots of guests, for pinning */
+
+	bool require_ek_cert;   /* a report over the EK certificate beside the one over the EK */
+	unsigned ek_algorithms; /* of enum cvtpm_ek (cvtpm/instance.h); 0: any listed */
+	const struct cvtpm_ek_issuer *ek_issuers; /* none: any, as trust comes from the report */
+	size_t ek_issuer_count;
+
+	/* The TPM side. `require_quote` is set wherever a PCR or an event log is ruled. */
+	bool require_quote; /* without a quote that answers this verifier: could not tell */
+	const struct cvtpm_pcr_rule *pcrs;
+	size_t pcr_count;
+	struct cvtpm_event_log_policy event_log;
 };
+
+enum cvtpm_signing_keys { CVTPM_SIGNED_BY_VCEK = 1 << 0, CVTPM_SIGNED_BY_VLEK = 1 << 1 };
 
 /* ---- evidence: what the other side says ---- */
 
+/* What a TPM says of its machine now (cvtpm/bundle.h). Each may be missing: data NULL. */
+struct cvtpm_machine {
+	struct cvtpm_bytes ak_public; /* TPM2B_PUBLIC */
+	struct cvtpm_bytes secret;    /* from TPM2_ActivateCredential */
+	struct cvtpm_bytes quote;     /* TPMS_ATTEST */
+	struct cvtpm_bytes signature; /* TPMT_SIGNATURE of the quote */
+	struct cvtpm_bytes pcrs;      /* values, as cvtpm_pcrs_encode() writes them */
+	struct cvtpm_bytes event_log; /* of the firmware, TCG PC Client */
+	struct cvtpm_bytes ima_log;   /* of Linux IMA, text or binary */
+};
+
 struct cvtpm_evidence {
-	/* A raw ATTESTATION_REPORT of either binding; data NULL: none given, then
-	 * the report inside the EK certificate is taken. */
+	/* A raw ATTESTATION_REPORT of either binding, with or without its certificate
+	 * table behind it (as an extended guest request gives both); data NULL: none
+	 * given, then the report inside the EK certificate is taken. */
 	struct cvtpm_bytes report;
 
 	/* The report from the report index, of the ek-cert binding; data NULL: none. */
@@ -87,6 +226,10 @@ struct cvtpm_evidence {
 
 	struct cvtpm_bytes ek_certificate; /* DER (padding of an NV index allowed) or PEM */
 	struct cvtpm_bytes ek_public;      /* TPM2B_PUBLIC or TPMT_PUBLIC, as read from the TPM */
+	struct cvtpm_bytes platform_certificate; /* attribute certificate, DER */
+
+	/* NULL: only where the EK was born is judged, and nothing is said of AK and quote. */
+	const struct cvtpm_machine *machine;
 };
 
 /* ---- the outcome ---- */
@@ -107,7 +250,7 @@ enum cvtpm_check_verdict {
 };
 
 #define CVTPM_CHECK_TEXT_SIZE 320
-#define CVTPM_CHECKS_MAX      128
+#define CVTPM_CHECKS_MAX      320
 
 struct cvtpm_check {
 	const char *id;    /* stable, for programs: "signature", "vmpl" (docs/verification.md) */
@@ -169,7 +312,7 @@ struct cvtpm_verification {
 	struct cvtpm_facts facts;
 };
 
-/** Judges `evidence` by `policy`. Fills `out` (about 110 KB: not for the stack)
+/** Judges `evidence` by `policy`. Fills `out` (about 220 KB: not for the stack)
  *  and returns 0 whatever the evidence is: malformed evidence is a refused
  *  check, and the answer is in out->answer.
  *  CVTPM_ERR_PARAM: a lab root of the policy is not one certificate, or
@@ -194,6 +337,20 @@ const char *cvtpm_answer_name(enum cvtpm_answer answer);
  *  first and the last line where it applies. To be freed by the caller; NULL:
  *  no memory. */
 char *cvtpm_verification_text(const struct cvtpm_verification *v);
+
+/* For a terminal. All zero gives what cvtpm_verification_text gives. */
+struct cvtpm_text_style {
+	bool colour;    /* verdicts in colour (ECMA-48); nothing else is */
+	bool brief;     /* checks that passed are counted, not listed */
+	unsigned width; /* columns to wrap lines at, 40 at least; 0: never */
+};
+
+/** The same in a style. */
+char *cvtpm_verification_text_styled(const struct cvtpm_verification *v,
+				     const struct cvtpm_text_style *style);
+
+/** The last line of the text alone: the answer, and the check that decides it. */
+char *cvtpm_verification_summary(const struct cvtpm_verification *v);
 
 /** The outcome as one line of JSON (schema: docs/verification.md), without a
  *  line feed. To be freed by the caller; NULL: no memory. */

@@ -21,7 +21,10 @@ void report_read(struct snp_report *r, const uint8_t *bytes)
 	*r = (struct snp_report){
 		.bytes = bytes,
 		.version = le32(bytes + 0x000),
+		.guest_svn = le32(bytes + 0x004),
 		.policy = le64(bytes + 0x008),
+		.family_id = bytes + 0x010,
+		.image_id = bytes + 0x020,
 		.vmpl = le32(bytes + 0x030),
 		.signature_algorithm = le32(bytes + 0x034),
 		.current_tcb = bytes + 0x038,
@@ -29,6 +32,9 @@ void report_read(struct snp_report *r, const uint8_t *bytes)
 		.signer_info = le32(bytes + 0x048),
 		.report_data = bytes + 0x050,
 		.measurement = bytes + 0x090,
+		.host_data = bytes + 0x0C0,
+		.id_key_digest = bytes + 0x0E0,
+		.author_key_digest = bytes + 0x110,
 		.report_id = bytes + 0x140,
 		.report_id_ma = bytes + 0x160,
 		.reported_tcb = bytes + 0x180,
@@ -37,13 +43,22 @@ void report_read(struct snp_report *r, const uint8_t *bytes)
 		.stepping = bytes[0x18A],
 		.chip_id = bytes + 0x1A0,
 		.committed_tcb = bytes + 0x1E0,
+		.current_firmware = bytes + 0x1E8,
+		.committed_firmware = bytes + 0x1EC,
 		.launch_tcb = bytes + 0x1F0,
+		.launch_mitigations = le64(bytes + 0x1F8),
+		.current_mitigations = le64(bytes + 0x200),
 	};
 }
 
 unsigned report_signing_key(const struct snp_report *r)
 {
 	return (r->signer_info >> 2) & 7;
+}
+
+bool report_has_author_key(const struct snp_report *r)
+{
+	return r->signer_info & 1;
 }
 
 bool report_masks_chip_key(const struct snp_report *r)
@@ -84,6 +99,7 @@ const char *product_name(enum cvtpm_product product)
 	case CVTPM_PRODUCT_TURIN:
 		return "Turin";
 	case CVTPM_PRODUCT_UNKNOWN:
+	case CVTPM_PRODUCTS:
 		break;
 	}
 	return "unknown";

@@ -6,15 +6,15 @@
 
 #include "cvtpm/evidence.h"
 
-enum cvtpm_product {
-	CVTPM_PRODUCT_UNKNOWN,
-	CVTPM_PRODUCT_MILAN,
-	CVTPM_PRODUCT_GENOA, /* and the models that share its keys: Bergamo, Siena */
-	CVTPM_PRODUCT_TURIN,
+/* The parts of a TCB_VERSION, by shorter names. */
+enum tcb_part {
+	TCB_FMC = CVTPM_TCB_FMC,
+	TCB_BOOT_LOADER = CVTPM_TCB_BOOT_LOADER,
+	TCB_TEE = CVTPM_TCB_TEE,
+	TCB_SNP = CVTPM_TCB_SNP,
+	TCB_MICROCODE = CVTPM_TCB_MICROCODE,
+	TCB_PARTS = CVTPM_TCB_PARTS,
 };
-
-/* The parts of a TCB_VERSION, by name. */
-enum tcb_part { TCB_FMC, TCB_BOOT_LOADER, TCB_TEE, TCB_SNP, TCB_MICROCODE, TCB_PARTS };
 
 struct tcb {
 	uint8_t part[TCB_PARTS];
@@ -27,6 +27,7 @@ enum signing_key { SIGNING_KEY_VCEK = 0, SIGNING_KEY_VLEK = 1, SIGNING_KEY_NONE 
 struct snp_report {
 	const uint8_t *bytes; /* SNP_REPORT_SIZE, as received */
 	uint32_t version;
+	uint32_t guest_svn;
 	uint64_t policy;
 	uint32_t vmpl;
 	uint32_t signature_algorithm;
@@ -34,6 +35,9 @@ struct snp_report {
 	uint32_t signer_info;
 	const uint8_t *report_data, *measurement, *report_id, *report_id_ma, *chip_id;
 	const uint8_t *current_tcb, *reported_tcb, *committed_tcb, *launch_tcb;
+	const uint8_t *host_data, *family_id, *image_id, *id_key_digest, *author_key_digest;
+	const uint8_t *current_firmware, *committed_firmware; /* build, minor, major */
+	uint64_t launch_mitigations, current_mitigations;     /* version 5 */
 	uint8_t family, model, stepping;
 };
 
@@ -52,6 +56,8 @@ void report_read(struct snp_report *report, const uint8_t *bytes);
 
 /* enum signing_key, or a reserved value */
 unsigned report_signing_key(const struct snp_report *report);
+/* AUTHOR_KEY_DIGEST is that of a key which signed the ID block's key. */
+bool report_has_author_key(const struct snp_report *report);
 bool report_masks_chip_key(const struct snp_report *report);
 
 /* By family and model; unknown for version 2, which has none. */
