@@ -7,6 +7,7 @@
  */
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/verify_output.h"
 #include "cvtpm/evidence.h"
 
 #include <argp.h>
@@ -27,7 +28,7 @@ struct arguments {
 	struct cvtpm_allowed_measurement measurements[MEASUREMENTS_MAX];
 	size_t measurement_count;
 	struct cvtpm_policy policy;
-	bool json;
+	struct verify_output output;
 	int several; /* the option whose further values may follow without repeating it */
 };
 
@@ -46,6 +47,7 @@ enum verify_option {
 	OPTION_REPORT_ONLY,
 	OPTION_CRL,
 	OPTION_JSON,
+	OPTION_HTML,
 };
 
 static const struct argp_option options[] = {
@@ -73,7 +75,10 @@ static const struct argp_option options[] = {
 	 "judge dates at this time: RFC 3339 (2026-01-31T12:00:00Z) or seconds since 1970", 2},
 	{"report-only", OPTION_REPORT_ONLY, NULL, 0,
 	 "judge the report alone: there is no EK to bind", 2},
+	{"html", OPTION_HTML, "FILE", 0, "write a page for a browser, for people to read", 3},
 	{"json", OPTION_JSON, NULL, 0, "one line of JSON", 3},
+	{"quiet", 'q', NULL, 0, "the verdict alone, one line", 3},
+	{"verbose", 'v', NULL, 0, "on a terminal too, list the checks that passed", 3},
 	{0},
 };
 
@@ -160,7 +165,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		if (!a->several)
 			argp_error(state, "'%s' belongs to no option", value);
 		key = a->several;
-	} else if (key > 0 && key <= OPTION_JSON) {
+	} else if (key > 0 && key < ARGP_KEY_END) {
 		a->several = 0;
 	}
 	switch (key) {
@@ -214,9 +219,20 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		a->policy.report_only = true;
 		return 0;
 	case OPTION_JSON:
-		a->json = true;
+		a->output.json = true;
+		return 0;
+	case OPTION_HTML:
+		set_once(state, &a->output.html, value, "html");
+		return 0;
+	case 'q':
+		a->output.quiet = true;
+		return 0;
+	case 'v':
+		a->output.verbose = true;
 		return 0;
 	case ARGP_KEY_END:
+		if (a->output.json + a->output.quiet + a->output.verbose > 1)
+			argp_error(state, "--json, --quiet and --verbose: one of them");
 		if (!a->report && !a->ek_cert && !a->ek_cert_report)
 			argp_error(state, "no evidence: give --report, or --ek-cert");
 		return 0;
@@ -238,23 +254,6 @@ static bool read_several(struct cli_files *files, const char *const *paths, size
 
 /* ---- the command ---- */
 
-static int print(const struct arguments *a, const struct cvtpm_verification *v)
-{
-	char *text = a->json ? cvtpm_verification_json(v) : cvtpm_verification_text(v);
-
-	if (!text) {
-		cli_error("out of memory");
-		return CLI_FAULT;
-	}
-	printf(a->json ? "%s\n" : "%s", text);
-	free(text);
-	if (fflush(stdout)) {
-		cli_error("cannot write the outcome: %s", strerror(errno));
-		return CLI_FAULT;
-	}
-	return (int)v->answer;
-}
-
 static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
 		 const struct cvtpm_bytes *lab_root)
 {
@@ -272,7 +271,7 @@ static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
 
 	result = cvtpm_verify_evidence(evidence, &a->policy, v);
 	if (!result) {
-		result = print(a, v);
+		result = verify_say(&a->output, v);
 	} else if (a->lab_root) {
 		cli_error("lab root %s is not one certificate in DER or PEM", a->lab_root);
 		result = CLI_FAULT;
