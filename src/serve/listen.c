@@ -4,6 +4,7 @@
 #include "serve/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,6 +19,23 @@
 #define BACKLOG       64
 #define PAIR_ATTEMPTS 50 /* to find two free ports that are neighbours */
 
+/* No descriptor is left for a client. Left in the queue it would wake the loop for
+ * ever, so it is accepted with the spare one, and closed. */
+static void listener_refuse(struct listener *l, int why)
+{
+	struct server *server = l->server;
+
+	server_turn_away(server, strerror(why));
+	if ((why != EMFILE && why != ENFILE) || server->spare_fd < 0)
+		return;
+	close(server->spare_fd);
+	const int fd = accept4(l->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void listener_ready(void *owner, short revents)
 {
 	struct listener *l = owner;
@@ -29,8 +47,7 @@ static void listener_ready(void *owner, short revents)
 		return;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-		server_log(l->server, CVTPM_LOG_WARN, "a client of %s could not be accepted: %s",
-			   l->name, strerror(errno));
+		listener_refuse(l, errno);
 }
 
 static void listener_init(struct listener *l, struct server *server, int fd)

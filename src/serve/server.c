@@ -6,6 +6,7 @@
 #include "cvtpm/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -40,13 +41,24 @@ void server_stop(struct server *server)
 
 /* ---- clients ---- */
 
+/* Said once until a client leaves: a flood of clients is none of lines. */
+void server_turn_away(struct server *server, const char *why)
+{
+	if (!server->turning_away)
+		server_log(server, CVTPM_LOG_WARN, "clients are turned away until one leaves: %s",
+			   why);
+	server->turning_away = true;
+}
+
 void server_accept(struct server *server, const struct client_protocol *protocol, int fd)
 {
 	const int on = 1;
 
 	if (server->client_count == SERVER_MAX_CLIENTS) {
-		server_log(server, CVTPM_LOG_WARN,
-			   "%d clients are connected: one more is turned away", SERVER_MAX_CLIENTS);
+		char why[40];
+
+		snprintf(why, sizeof why, "%d are connected", SERVER_MAX_CLIENTS);
+		server_turn_away(server, why);
 		close(fd);
 		return;
 	}
@@ -69,6 +81,7 @@ void server_forget_client(struct server *server, struct client *client)
 		if (*at != client)
 			continue;
 		*at = client->next;
+		server->turning_away = false;
 		return;
 	}
 }
@@ -349,6 +362,7 @@ static int server_run(struct server *server)
 {
 	int result = signals_begin(server);
 
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (result == 0)
 		result = worker_begin(&server->worker, &server->loop);
 	if (result < 0) {
@@ -365,6 +379,8 @@ static int server_run(struct server *server)
 	page_close(&server->page);
 	if (server->signals.fd > 0)
 		close(server->signals.fd);
+	if (server->spare_fd >= 0)
+		close(server->spare_fd);
 	return result;
 }
 

@@ -40,7 +40,9 @@ struct server {
 	size_t listeners;
 	struct client *clients;
 	size_t client_count; /* with those that are gone while their command waits or runs */
-	struct page page; /* page.server NULL: none */
+	bool turning_away;   /* has been said */
+	int spare_fd;        /* given up to accept, and close, a client too many */
+	struct page page;    /* page.server NULL: none */
 };
 
 /** One line for the operator. */
@@ -49,6 +51,9 @@ server_log(struct server *server, enum cvtpm_log_level level, const char *format
 
 /** Asks the server to end as SIGTERM does; the loop sees to it. */
 void server_stop(struct server *server);
+
+/** There is no room for one more client, for the reason `why`. */
+void server_turn_away(struct server *server, const char *why);
 
 /** A listener has accepted `fd`. */
 void server_accept(struct server *server, const struct client_protocol *protocol, int fd);

@@ -1,6 +1,8 @@
 """`cvtpm serve` and `cvtpm manufacture` as a user meets them: the real program, its sockets, its ends."""
 import os
 import pathlib
+import resource
+import select
 import signal
 import socket
 import stat
@@ -299,6 +301,32 @@ def test_an_impossible_size_is_answered_and_ends_the_connection(shared, size):
     assert ct.response_code(client.receive()) == ct.RC_COMMAND_SIZE
     assert client.at_end()
     assert len(shared.raw().get_random(8)) == 8
+
+
+def ended(client):
+    try:
+        return client.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("limit, count", [(24, 60), (1024, 200)])
+def test_clients_too_many_are_turned_away_with_one_line(limit, count):
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    with ct.Server(*TCP, *QUICK, "--startup", "clear", preexec_fn=few_descriptors) as server:
+        clients = [socket.create_connection(server.address("tcp"), timeout=ct.LIMIT) for _ in range(count)]
+        assert len(ct.Raw(clients[0]).get_random(8)) == 8
+        away, _, _ = select.select(clients[1:], [], [], ct.LIMIT)
+        assert away and len(away) < count - 1
+        assert all(ended(client) for client in away)
+        assert server.stderr.count("turned away") == 1
+        clients[0].settimeout(ct.LIMIT)
+        assert len(ct.Raw(clients[0]).get_random(8)) == 8
+        for client in clients:
+            client.close()
+        assert server.stop() == 0
 
 
 def test_the_largest_command_reaches_the_tpm(shared):
