@@ -145,5 +145,24 @@ int tpm_nv_change_auth(struct tpm_client *client, uint32_t index, const uint8_t 
 /** An unsalted, unbound session with SHA-256. */
 int tpm_start_auth_session(struct tpm_client *client, uint8_t type, uint32_t *session);
 int tpm_policy_command_code(struct tpm_client *client, uint32_t session, uint32_t code);
+/** Proves knowledge of `entity`'s authorisation value (client->auth[0]) to the session. */
+int tpm_policy_secret(struct tpm_client *client, uint32_t entity, uint32_t session);
+
+/* ---- attestation (12, 18); areas without their size fields, as everywhere here ---- */
+
+/** A child key with an empty password; nothing stays loaded. */
+int tpm_create(struct tpm_client *client, uint32_t parent, const uint8_t *template,
+	       size_t template_len, struct tpm_value *private_area, struct tpm_value *public_area);
+int tpm_load(struct tpm_client *client, uint32_t parent, const uint8_t *private_area,
+	     size_t private_len, const uint8_t *public_area, size_t public_len, uint32_t *handle);
+/** `object` is authorised by client->auth[0], `key` (the EK) by client->auth[1]. */
+int tpm_activate_credential(struct tpm_client *client, uint32_t object, uint32_t key,
+			    const uint8_t *id_object, size_t id_object_len,
+			    const uint8_t *encrypted_secret, size_t encrypted_secret_len,
+			    struct tpm_value *secret);
+/** `quoted` is a TPMS_ATTEST, `signature` a TPMT_SIGNATURE by the key's own scheme. */
+int tpm_quote(struct tpm_client *client, uint32_t key, const uint8_t *qualifying_data,
+	      size_t qualifying_len, const struct tpm_pcr_bank *banks, size_t bank_count,
+	      struct tpm_value *quoted, struct tpm_value *signature);
 
 #endif

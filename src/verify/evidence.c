@@ -8,6 +8,8 @@
 #include "verify/checks.h"
 #include "verify/ek.h"
 #include "verify/facts.h"
+#include "verify/machine.h"
+#include "verify/platform_certificate.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ struct job {
 	struct ek_evidence ek;
 	/* The report that was named, that of the report index, that of the certificate. */
 	struct judged named, index, inside;
+	struct quoted_pcrs quoted;
 };
 
 static const char evidence_about[] = "evidence";
@@ -60,6 +63,22 @@ static bool gather_certificates(struct job *job)
 	return good;
 }
 
+/* The certificate table behind the report of an extended guest request. */
+static bool gather_appended(struct job *job, const struct cvtpm_bytes *bytes, const char *about)
+{
+	const char *why = "";
+	struct cvtpm_check *c;
+
+	if (!certs_add_table(&job->certs, bytes->data + SNP_REPORT_SIZE,
+			     bytes->len - SNP_REPORT_SIZE, &why))
+		return true;
+	c = check_add(job->v, about, "certificates", "certificates behind it", CVTPM_CHECK_REFUSED,
+		      "nothing can be read from them");
+	check_expected(c, "a certificate table");
+	check_found(c, "%s", why);
+	return false;
+}
+
 static bool gather_report(struct job *job, struct judged *judged, const struct cvtpm_bytes *bytes,
 			  const char *about)
 {
@@ -68,13 +87,14 @@ static bool gather_report(struct job *job, struct judged *judged, const struct c
 	judged->about = about;
 	if (!bytes->data)
 		return true;
-	if (bytes->len == SNP_REPORT_SIZE) {
+	if (bytes->len == SNP_REPORT_SIZE ||
+	    (bytes->len > SNP_REPORT_SIZE && gather_appended(job, bytes, about))) {
 		judged->bytes = bytes->data;
 		return true;
 	}
 	c = check_add(job->v, about, "report-size", "size", CVTPM_CHECK_REFUSED,
 		      "nothing can be read from it");
-	check_expected(c, "%d bytes", SNP_REPORT_SIZE);
+	check_expected(c, "%d bytes, or these and a certificate table", SNP_REPORT_SIZE);
 	check_found(c, "%zu bytes%s%s", bytes->len, bytes->name ? " in " : "",
 		    bytes->name ? bytes->name : "");
 	return false;
@@ -304,6 +324,21 @@ static void add_claims(struct job *job)
 	}
 }
 
+/* What is not of the report, but beside it. */
+static void check_others(struct job *job)
+{
+	const struct cvtpm_evidence *e = job->evidence;
+
+	if (e->platform_certificate.data)
+		platform_certificate_check(&e->platform_certificate, job->ek.cert, &job->certs,
+					   job->at, job->v);
+	if (!e->machine)
+		return;
+	machine_check(e->machine, job->policy->asked, &job->ek, (int64_t)time(NULL), &job->quoted,
+		      job->v);
+	machine_check_logs(e->machine, &job->quoted, job->v);
+}
+
 static void conclude(struct cvtpm_verification *v)
 {
 	const struct cvtpm_check *check = cvtpm_deciding_check(v);
@@ -341,6 +376,7 @@ int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cv
 			judge_report(job, &job->index);
 			judge_report(job, &job->inside);
 			check_together(job);
+			check_others(job);
 			add_claims(job);
 		}
 		conclude(out);

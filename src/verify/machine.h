@@ -1,0 +1,29 @@
+/* What a TPM says of its machine: AK, quote, PCRs, event logs. */
+#ifndef VERIFY_MACHINE_H
+#define VERIFY_MACHINE_H
+
+#include "cvtpm/bundle.h"
+#include "verify/ek.h"
+
+/* What a quote that passed every check has proven of PCRs. */
+struct quoted_pcrs {
+	bool proven;
+	struct cvtpm_quote quote;
+	struct cvtpm_pcrs values; /* those that the quote selects, and perhaps more */
+};
+
+/* Adds the lines on AK and quote; `quoted` is what other checks may go by. `now` is the
+ * time of this machine, whatever time dates are judged at. */
+void machine_check(const struct cvtpm_machine *machine, const struct cvtpm_challenge_secret *asked,
+		   const struct ek_evidence *ek, int64_t now, struct quoted_pcrs *quoted,
+		   struct cvtpm_verification *v);
+
+/* Adds the lines on the event logs against proven PCRs. */
+void machine_check_logs(const struct cvtpm_machine *machine, const struct quoted_pcrs *quoted,
+			struct cvtpm_verification *v);
+
+/* "0-7,10" */
+#define PCR_LIST_SIZE 80
+const char *pcr_list_text(char text[PCR_LIST_SIZE], uint32_t mask);
+
+#endif
