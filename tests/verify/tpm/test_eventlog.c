@@ -254,6 +254,18 @@ static void paths_with_spaces_and_signatures_are_told_apart(void **state)
 	}
 }
 
+/* Bytes of one entry of a log, by its number. */
+static void span_of(const struct opened *o, size_t number, size_t *offset, size_t *size)
+{
+	struct cvtpm_log at = o->log;
+	struct cvtpm_log_event event;
+
+	for (size_t i = 0; i < number; i++)
+		assert_int_equal(cvtpm_log_next(&at, &event), 0);
+	*offset = event.offset;
+	*size = at.at - event.offset;
+}
+
 /* ---- what a malformed TCG log is refused for ---- */
 
 static int read_changed(const char *name, size_t offset, uint8_t byte, struct cvtpm_log *log)
@@ -321,6 +333,74 @@ static void a_startup_locality_after_pcr_0_or_twice_is_refused(void **state)
 	assert_int_equal(count, 2);
 	free(more.data);
 	free(s.data);
+}
+
+static void a_startup_locality_alone_must_still_come_first(void **state)
+{
+	struct opened o;
+	struct sample s = ours("agile.log", "");
+	struct cvtpm_log log;
+	size_t offset, size, count;
+
+	(void)state;
+	open_bytes(&o, form_of("agile.log"), sample_copy(s.data, s.len));
+	span_of(&o, 2, &offset, &size);
+	memmove(s.data + offset, s.data + offset + size, s.len - offset - size);
+	memcpy(s.data + s.len - size, o.bytes.data + offset, size); /* from second to last */
+	assert_int_equal(cvtpm_log_open_tcg(&log, s.data, s.len), 0);
+	assert_int_equal(read_all(&log, &count, NULL), CVTPM_TPM_LOG_LOCALITY);
+	assert_int_equal(count, 18);
+	free(s.data);
+	free(o.bytes.data);
+}
+
+static void each_announced_digest_comes_exactly_once(void **state)
+{
+	/* Two banks of one size, so that only their numbers tell them apart. */
+	static const uint8_t spec[] = "Spec ID Event03\0\0\0\0\0\0\2\0\2\2\0\0\0"
+				      "\x0B\0\x20\0\x12\0\x20\0";
+	uint8_t bytes[32 + sizeof(spec) + 12 + 2 * 34 + 4] = {[4] = 3, [28] = sizeof(spec)};
+	uint8_t *event = bytes + 32 + sizeof(spec);
+	struct cvtpm_log log;
+	size_t count;
+
+	(void)state;
+	memcpy(bytes + 32, spec, sizeof(spec)); /* the final zero is vendorInfoSize */
+	event[0] = 8;
+	event[4] = 13;
+	event[8] = 2;
+	event[12] = CVTPM_TPM_ALG_SHA256;
+	event[46] = CVTPM_TPM_ALG_SM3_256;
+	assert_int_equal(cvtpm_log_open_tcg(&log, bytes, sizeof(bytes)), 0);
+	assert_int_equal(read_all(&log, &count, NULL), CVTPM_ERR_NOT_FOUND);
+	assert_int_equal(count, 2);
+	event[46] = CVTPM_TPM_ALG_SHA256;
+	assert_int_equal(read_all(&log, &count, NULL), CVTPM_TPM_LOG_DIGESTS);
+	event[12] = CVTPM_TPM_ALG_SM3_256; /* in the other order is fine */
+	assert_int_equal(read_all(&log, &count, NULL), CVTPM_ERR_NOT_FOUND);
+	bytes[64] = CVTPM_TPM_ALG_SHA256; /* and twice in the header is not */
+	bytes[60] = CVTPM_TPM_ALG_SHA256;
+	assert_int_equal(cvtpm_log_open_tcg(&log, bytes, sizeof(bytes)), CVTPM_TPM_LOG_HEADER);
+}
+
+static void a_separator_after_an_error_describes_itself_in_words(void **state)
+{
+	static const char words[] = "video failed";
+	uint8_t bytes[32 + sizeof(words)] = {[0] = 5, [4] = 4, [28] = sizeof(words)};
+	struct cvtpm_log log;
+	struct cvtpm_log_event event;
+	enum cvtpm_event_data outcome;
+
+	(void)state;
+	memcpy(bytes + 32, words, sizeof(words));
+	assert_int_equal(EVP_Digest("\1\0\0", 4, bytes + 8, NULL, EVP_sha1(), NULL), 1);
+	assert_int_equal(cvtpm_log_open_tcg(&log, bytes, sizeof(bytes)), 0);
+	assert_int_equal(cvtpm_log_next(&log, &event), 0);
+	assert_int_equal(cvtpm_log_check_data(&event, &outcome), 0);
+	assert_int_equal(outcome, CVTPM_EVENT_DATA_NOT_HASHED);
+	bytes[8] ^= 1;
+	assert_int_equal(cvtpm_log_check_data(&event, &outcome), 0);
+	assert_int_equal(outcome, CVTPM_EVENT_DATA_DIFFERS);
 }
 
 static void a_second_log_cannot_set_the_locality_again(void **state)
@@ -539,18 +619,6 @@ static void a_bank_that_is_not_logged_cannot_be_told(void **state)
 	assert_int_equal(pcrs.bank[0].given & 0x3FF, 0); /* PCRs 0 to 9 are touched */
 	assert_int_equal(pcrs.bank[0].given >> 10, 0x3FFF);
 	free(o.bytes.data);
-}
-
-/* Bytes of one entry of a log, by its number. */
-static void span_of(const struct opened *o, size_t number, size_t *offset, size_t *size)
-{
-	struct cvtpm_log at = o->log;
-	struct cvtpm_log_event event;
-
-	for (size_t i = 0; i < number; i++)
-		assert_int_equal(cvtpm_log_next(&at, &event), 0);
-	*offset = event.offset;
-	*size = at.at - event.offset;
 }
 
 /* A copy of the log without some entry. */
@@ -875,6 +943,9 @@ int main(void)
 		cmocka_unit_test(paths_with_spaces_and_signatures_are_told_apart),
 		cmocka_unit_test(malformed_tcg_logs_are_refused_by_name),
 		cmocka_unit_test(a_startup_locality_after_pcr_0_or_twice_is_refused),
+		cmocka_unit_test(a_startup_locality_alone_must_still_come_first),
+		cmocka_unit_test(each_announced_digest_comes_exactly_once),
+		cmocka_unit_test(a_separator_after_an_error_describes_itself_in_words),
 		cmocka_unit_test(a_second_log_cannot_set_the_locality_again),
 		cmocka_unit_test(malformed_ima_lines_are_refused_by_name),
 		cmocka_unit_test(malformed_binary_ima_entries_are_refused_by_name),

@@ -187,6 +187,27 @@ static void what_is_not_a_quote_is_refused_by_name(void **state)
 	refuse_changed(112, CVTPM_TPM_ALG_SHA256, CVTPM_TPM_QUOTE_SELECTION);
 }
 
+static void a_selection_may_be_longer_but_not_name_more_pcrs(void **state)
+{
+	struct quoted q;
+	struct cvtpm_quote quote;
+	const size_t end = 111; /* of the first selection */
+
+	(void)state;
+	load(&q, "p256");
+	q.attest.data = realloc(q.attest.data, q.attest.len + 1);
+	memmove(q.attest.data + end + 1, q.attest.data + end, q.attest.len - end);
+	q.attest.len++;
+	q.attest.data[107] = 4;
+	q.attest.data[end] = 0;
+	assert_int_equal(cvtpm_quote_read(q.attest.data, q.attest.len, &quote), 0);
+	assert_int_equal(quote.selection[0].mask, 0x800487);
+	q.attest.data[end] = 1;
+	assert_int_equal(cvtpm_quote_read(q.attest.data, q.attest.len, &quote),
+			 CVTPM_TPM_QUOTE_SELECTION);
+	unload(&q);
+}
+
 static void a_nonce_must_be_equal_to_the_last_byte(void **state)
 {
 	uint8_t nonce[33];
@@ -590,6 +611,7 @@ int main(void)
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(bytes_behind_a_quote_or_signature_are_refused),
 		cmocka_unit_test(what_is_not_a_quote_is_refused_by_name),
+		cmocka_unit_test(a_selection_may_be_longer_but_not_name_more_pcrs),
 		cmocka_unit_test(a_nonce_must_be_equal_to_the_last_byte),
 		cmocka_unit_test(the_place_of_an_ak_follows_from_the_signer),
 		cmocka_unit_test(pcr_values_are_compared_with_the_digest),
