@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -212,6 +213,18 @@ void page_close(struct page *page)
 
 /* ---- serving ---- */
 
+/* Somebody made the file shorter while it is mapped. Nothing can go on from here,
+ * but the operator is told. */
+static void page_lost(int number)
+{
+	static const char line[] = "the CRB page's file was truncated under its server, which ends "
+				   "without TPM2_Shutdown\n";
+
+	(void)number;
+	(void)!write(STDERR_FILENO, line, sizeof line - 1);
+	_exit(2);
+}
+
 int page_start(struct page *page)
 {
 	const struct cvtpm_crb_config config = {
@@ -230,6 +243,7 @@ int page_start(struct page *page)
 			   cvtpm_strerror(result));
 		return result;
 	}
+	signal(SIGBUS, page_lost);
 	/* What another machine left in the file is nothing that this one asks for. */
 	if (page->existed && page->server->config->machine_is_new)
 		cvtpm_crb_page_reset(&page->crb_page);

@@ -227,6 +227,14 @@ def test_a_page_has_its_room_before_it_is_served(tmp_path):
         assert page.stat().st_blocks * 512 >= 4 * 4096  # localities 0 to 2 are not written to
 
 
+def test_a_page_that_is_truncated_ends_its_server_with_a_line(tmp_path):
+    page = tmp_path / "p"
+    with ct.Server("--crb-page", page, *QUICK) as server:
+        os.truncate(page, 0)
+        assert server.wait() == 2
+        assert "was truncated" in server.stderr.splitlines()[-1]
+
+
 # ---- ready ----
 
 def test_ready_says_that_the_tpm_waits_for_startup_and_how_to_send_it():
