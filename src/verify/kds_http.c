@@ -229,8 +229,11 @@ static unsigned pause_after(const struct answer *answer, unsigned tries, unsigne
 {
 	uint64_t ms = (uint64_t)FIRST_WAIT_MS << (tries < 16 ? tries - 1 : 15);
 
-	if (answer->code == CURLE_OK && answer->retry_after > 0)
+	if (answer->code == CURLE_OK && answer->retry_after > 0) {
+		if (answer->retry_after > left / 1000)
+			return left + 1; /* before it is multiplied: any number may come */
 		ms = (uint64_t)answer->retry_after * 1000;
+	}
 	return ms > left ? left + 1 : (unsigned)ms;
 }
 
