@@ -26,7 +26,8 @@
  * caller's. Only cvtpm_log and the events that it yields hold pointers into the
  * caller's bytes. Strings in those (paths, event data) come from outside, may
  * hold any byte, and have lengths and no terminator: escape before printing.
- * Memory use does not depend on any number in the input. No recursion.
+ * No number in the input decides how much memory is used, and nothing recurses
+ * (but jansson, to a depth that it bounds).
  *
  * Hosted (OpenSSL 3, jansson).
  */
@@ -514,7 +515,9 @@ enum cvtpm_pcr_outcome {
 				*/
 	CVTPM_PCR_ENTRY_ADDED, /* proven: without the named entry the log gives the quoted value */
 	CVTPM_PCR_ENTRY_ALTERED,   /* proven: with the hash of its own data in place of the named
-				      entry's digest the log gives the quoted value */
+				      entry's digest (IMA: the listed digest in place of that of the
+				      fields) the log gives the quoted value; where several entries
+				      had to be changed so, the first of them is named */
 	CVTPM_PCR_ENTRIES_SWAPPED, /* proven: with the named entry and the next one of this PCR
 				      exchanged, the log gives the quoted value */
 	CVTPM_PCR_ENTRY_SUSPECTED, /* not proven: the first entry of this PCR whose data is not what

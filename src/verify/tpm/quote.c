@@ -29,7 +29,7 @@ static int read_clock(struct wire_reader *r, struct cvtpm_quote *out)
 	return safe > 1 ? CVTPM_TPM_VALUE : 0;
 }
 
-/* TPMS_PCR_SELECTION (10.6.1). */
+/* TPMS_PCR_SELECTION (10.6.2). */
 static int read_selection(struct wire_reader *r, struct cvtpm_pcr_selection *out)
 {
 	size_t size;
@@ -180,7 +180,7 @@ int cvtpm_quote_check_covers(const struct cvtpm_quote *quote, uint16_t alg, uint
 	return mask ? CVTPM_TPM_QUOTE_UNCOVERED : 0;
 }
 
-/* In the order of the selection, PCRs ascending (Part 3, 18.4; Part 1, 17.5). */
+/* In the order of the selection, PCRs ascending (Part 3, 18.4). */
 static int digest_pcrs(struct digester *d, const struct cvtpm_quote *quote,
 		       const struct cvtpm_pcrs *pcrs)
 {
@@ -227,7 +227,7 @@ enum cvtpm_clock_change cvtpm_quote_compare_clock(const struct cvtpm_quote *earl
 	if (resets > INT32_MAX || (!resets && restarts > INT32_MAX))
 		return CVTPM_CLOCK_WENT_BACK;
 	/* A power loss may cost the time since the clock was last stored; then it is not "safe"
-	 * (Part 1, 36.3). */
+	 * (Part 2, 10.11.1). */
 	if (later->clock < earlier->clock && ((!resets && !restarts) || later->safe))
 		return CVTPM_CLOCK_WENT_BACK;
 	if (resets)

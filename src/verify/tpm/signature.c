@@ -147,7 +147,7 @@ int cvtpm_tpm_check_signature_by(const struct cvtpm_tpm_public *ak,
 				 const struct cvtpm_tpm_signature *signature,
 				 const uint8_t *message, size_t len)
 {
-	/* A restricted signing key has a scheme of its own (Part 1, 25.2.5): one without is no AK.
+	/* A restricted signing key has a scheme of its own: one without is no AK.
 	 */
 	if (ak->scheme != signature->scheme || ak->scheme_hash != signature->hash)
 		return CVTPM_TPM_SIGNATURE_SCHEME;

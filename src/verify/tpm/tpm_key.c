@@ -136,7 +136,7 @@ static int read_rsa(struct wire_reader *r, struct cvtpm_tpm_public *out)
 	return 0;
 }
 
-/* TPMT_KDF_SCHEME+ (11.2.3.4). */
+/* TPMT_KDF_SCHEME+. */
 static int read_kdf(struct wire_reader *r)
 {
 	uint64_t alg = wire_take(r, 2);
