@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest demo test fuzz bench install format clean help
+.PHONY: all deps deps-web deps-guest demo test test-second-opinion fuzz bench install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -17,6 +17,7 @@ all: $(RELEASE)/build.ninja
 help:
 	@echo "make demo     watch a confidential VM's TPM come to life and be attacked"
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
+	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
@@ -44,6 +45,13 @@ demo: deps $(RELEASE)/build.ninja
 
 test: deps
 	@scripts/test $(BUILD)
+
+# FLIP=1 flips each bit of some reports instead.
+test-second-opinion: deps $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet cvtpm tests/second_opinion/lab_evidence tests/manufacture/make_certificates
+	@CVTPM=$(RELEASE)/cvtpm CVTPM_LAB_EVIDENCE=$(RELEASE)/tests/second_opinion/lab_evidence \
+	 CVTPM_MAKE_CERTIFICATES=$(RELEASE)/tests/manufacture/make_certificates PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 tests/second_opinion/second_opinion.py --others $(BUILD)/second-opinion $(if $(FLIP),--flip)
 
 fuzz: deps $(FUZZING)/build.ninja
 	@ninja -C $(FUZZING) --quiet
