@@ -148,6 +148,7 @@ struct cvtpm_policy {
 	 * cvtpm_challenge_make() gave it to keep; NULL: none was made, and then AK and
 	 * quote are "could not tell". Used for one call: destroy it before. */
 	const struct cvtpm_challenge_secret *asked;
+	bool identity_only; /* of a bundle, judge only where its EK was born: no AK, no quote */
 
 	/* The guest policy (AMD 56860, table GUEST POLICY): bits that must be 1 or
 	 * must be 0, and the least ABI that the guest insists on. */
@@ -230,6 +231,10 @@ struct cvtpm_evidence {
 
 	/* NULL: only where the EK was born is judged, and nothing is said of AK and quote. */
 	const struct cvtpm_machine *machine;
+
+	/* A bundle (cvtpm/bundle.h) in place of everything above but `certificates` and
+	 * `crls`, to which what it has of these is added; data NULL: none. */
+	struct cvtpm_bytes bundle;
 };
 
 /* ---- the outcome ---- */

@@ -14,6 +14,7 @@
 static const struct cli_command commands[] = {
 	{"serve", "run a TPM: sockets, the simulator's protocol, a CRB page", cmd_serve},
 	{"manufacture", "make a persistent TPM with its certificates, once", cmd_manufacture},
+	{"attest", "gather a machine's evidence into one file, answer a challenge", cmd_attest},
 	{"verify", "check reports, certificates and a TPM's evidence", cmd_verify},
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},

@@ -5,8 +5,10 @@
  * be read and arguments that cannot be understood are faults (2); files whose
  * content is bad are bad evidence (1).
  */
+#include "cli/attest.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/verify_machine.h"
 #include "cli/verify_output.h"
 #include "cvtpm/evidence.h"
 
@@ -29,6 +31,7 @@ struct arguments {
 	size_t measurement_count;
 	struct cvtpm_policy policy;
 	struct verify_output output;
+	struct verify_machine machine;
 	int several; /* the option whose further values may follow without repeating it */
 };
 
@@ -46,12 +49,35 @@ enum verify_option {
 	OPTION_AT,
 	OPTION_REPORT_ONLY,
 	OPTION_CRL,
+	OPTION_BUNDLE,
+	OPTION_TPM,
+	OPTION_CHALLENGE,
+	OPTION_CHALLENGE_SECRET,
+	OPTION_IDENTITY_ONLY,
+	OPTION_EK,
+	OPTION_PCRS,
 	OPTION_JSON,
 	OPTION_HTML,
 };
 
 static const struct argp_option options[] = {
-	{"report", OPTION_REPORT, "FILE", 0, "SEV-SNP attestation report, 1184 bytes", 1},
+	{"bundle", OPTION_BUNDLE, "FILE", 0, "a bundle of `cvtpm attest`, in place of single files",
+	 1},
+	{"tpm", OPTION_TPM, "ADDRESS", 0,
+	 "a live TPM, which is read and challenged: unix:PATH, tcp:HOST:PORT, mssim:HOST:PORT or "
+	 "device:PATH",
+	 1},
+	{"ek", OPTION_EK, "NAME", 0, "with --tpm: rsa2048, p256, p384 or rsa3072", 1},
+	{"challenge", OPTION_CHALLENGE, "FILE", 0,
+	 "write a challenge for the machine of --bundle, unless it is refused", 1},
+	{"challenge-secret", OPTION_CHALLENGE_SECRET, "FILE", 0,
+	 "with --challenge: keep its secret here; else: the secret of the challenge that --bundle "
+	 "answers, which is used up",
+	 1},
+	{"pcrs", OPTION_PCRS, "LIST", 0,
+	 "PCRs to be quoted, as sha256:0-7,10+sha384:0 (default: sha256:0-15)", 1},
+	{"report", OPTION_REPORT, "FILE", 0,
+	 "SEV-SNP attestation report, 1184 bytes; its certificate table may follow", 1},
 	{"certs", OPTION_CERTS, "FILE...", 0,
 	 "VCEK or VLEK, ASK or ASVK: DER or PEM, any order, several in a file, or a certificate "
 	 "table; AMD's roots are built in",
@@ -75,6 +101,8 @@ static const struct argp_option options[] = {
 	 "judge dates at this time: RFC 3339 (2026-01-31T12:00:00Z) or seconds since 1970", 2},
 	{"report-only", OPTION_REPORT_ONLY, NULL, 0,
 	 "judge the report alone: there is no EK to bind", 2},
+	{"identity-only", OPTION_IDENTITY_ONLY, NULL, 0,
+	 "of a bundle or a TPM, judge only where its EK was born: no AK, no quote", 2},
 	{"html", OPTION_HTML, "FILE", 0, "write a page for a browser, for people to read", 3},
 	{"json", OPTION_JSON, NULL, 0, "one line of JSON", 3},
 	{"quiet", 'q', NULL, 0, "the verdict alone, one line", 3},
@@ -218,6 +246,30 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case OPTION_REPORT_ONLY:
 		a->policy.report_only = true;
 		return 0;
+	case OPTION_BUNDLE:
+		set_once(state, &a->machine.bundle, value, "bundle");
+		return 0;
+	case OPTION_TPM:
+		set_once(state, &a->machine.tpm, value, "tpm");
+		return 0;
+	case OPTION_CHALLENGE:
+		set_once(state, &a->machine.challenge, value, "challenge");
+		return 0;
+	case OPTION_CHALLENGE_SECRET:
+		set_once(state, &a->machine.challenge_secret, value, "challenge-secret");
+		return 0;
+	case OPTION_IDENTITY_ONLY:
+		a->policy.identity_only = true;
+		return 0;
+	case OPTION_EK:
+		if (!cli_parse_ek(value, &a->machine.ek))
+			argp_error(state, "--ek %s: there are rsa2048, p256, p384 and rsa3072",
+				   value);
+		return 0;
+	case OPTION_PCRS:
+		if (!cvtpm_pcr_choice_parse(value, &a->machine.pcrs))
+			argp_error(state, "--pcrs %s: write it as sha256:0-7,10+sha384:0", value);
+		return 0;
 	case OPTION_JSON:
 		a->output.json = true;
 		return 0;
@@ -233,8 +285,17 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (a->output.json + a->output.quiet + a->output.verbose > 1)
 			argp_error(state, "--json, --quiet and --verbose: one of them");
+		if (verify_machine_usage(&a->machine))
+			argp_error(state, "%s", verify_machine_usage(&a->machine));
+		if (a->machine.bundle || a->machine.tpm) {
+			if (a->report || a->ek_cert || a->ek_cert_report || a->ek_public)
+				argp_error(state, "--bundle and --tpm take the place of --report, "
+						  "--ek-cert, --ek-public and --ek-cert-report");
+			return 0;
+		}
 		if (!a->report && !a->ek_cert && !a->ek_cert_report)
-			argp_error(state, "no evidence: give --report, or --ek-cert");
+			argp_error(state, "no evidence: give --bundle, --tpm, --report or "
+					  "--ek-cert");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -307,7 +368,11 @@ int cmd_verify(int argc, char **argv)
 	    read_several(&files, a->crls, a->crl_count, crls)) {
 		evidence.certificate_count = a->cert_count;
 		evidence.crl_count = a->crl_count;
-		result = judge(a, &evidence, &lab_root);
+		result = verify_machine_open(&a->machine, &files, &evidence, &a->policy);
+		if (result == CLI_YES)
+			result = verify_machine_finish(&a->machine, &evidence,
+						       judge(a, &evidence, &lab_root));
+		verify_machine_close(&a->machine);
 	}
 	cli_free_files(&files);
 	free(a);

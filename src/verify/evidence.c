@@ -3,6 +3,7 @@
  * has each report judged, and counts the verdicts.
  */
 #include "cvtpm/evidence.h"
+#include "cvtpm/bundle.h"
 #include "cvtpm/err.h"
 #include "verify/chain.h"
 #include "verify/checks.h"
@@ -37,30 +38,64 @@ struct job {
 	/* The report that was named, that of the report index, that of the certificate. */
 	struct judged named, index, inside;
 	struct quoted_pcrs quoted;
+	/* What came out of a bundle. */
+	struct cvtpm_evidence unbundled;
+	struct cvtpm_machine machine;
+	struct cvtpm_bytes bundled_certificates[2];
 };
 
 static const char evidence_about[] = "evidence";
 
 /* ---- gathering ---- */
 
+static bool gather_certificate(struct job *job, const struct cvtpm_bytes *bytes)
+{
+	const char *why = "";
+	struct cvtpm_check *c;
+
+	if (!certs_add(&job->certs, bytes, &why))
+		return true;
+	c = check_add(job->v, evidence_about, "certificates", "certificates", CVTPM_CHECK_REFUSED,
+		      "nothing can be read from them");
+	check_expected(c, "PEM, DER, or a certificate table");
+	check_found(c, "%s: %s", bytes->name ? bytes->name : "input", why);
+	return false;
+}
+
 static bool gather_certificates(struct job *job)
 {
 	bool good = true;
 
-	for (size_t i = 0; i < job->evidence->certificate_count; i++) {
-		const struct cvtpm_bytes *bytes = &job->evidence->certificates[i];
-		const char *why = "";
-		struct cvtpm_check *c;
-
-		if (!certs_add(&job->certs, bytes, &why))
-			continue;
-		c = check_add(job->v, evidence_about, "certificates", "certificates",
-			      CVTPM_CHECK_REFUSED, "nothing can be read from them");
-		check_expected(c, "PEM, DER, or a certificate table");
-		check_found(c, "%s: %s", bytes->name ? bytes->name : "input", why);
-		good = false;
-	}
+	for (size_t i = 0; i < job->evidence->certificate_count; i++)
+		good = gather_certificate(job, &job->evidence->certificates[i]) && good;
+	for (size_t i = 0; i < 2; i++)
+		if (job->bundled_certificates[i].data)
+			good = gather_certificate(job, &job->bundled_certificates[i]) && good;
 	return good;
+}
+
+/* Puts what a bundle has in the place of what was given. */
+static bool open_bundle(struct job *job)
+{
+	const struct cvtpm_bytes *bytes = &job->evidence->bundle;
+	struct cvtpm_bundle bundle;
+	const char *why = "";
+
+	if (!bytes->data)
+		return true;
+	if (cvtpm_bundle_read(&bundle, bytes->data, bytes->len, &why)) {
+		check_simple(job->v, evidence_about, "bundle", "bundle", false,
+			     "a bundle of docs/bundle.md", why, "nothing can be read from it");
+		return false;
+	}
+	job->unbundled = *job->evidence;
+	cvtpm_bundle_evidence(&bundle, &job->unbundled, &job->machine);
+	if (job->policy->identity_only)
+		job->unbundled.machine = NULL;
+	job->bundled_certificates[0] = bundle.item[CVTPM_BUNDLE_CERTIFICATES];
+	job->bundled_certificates[1] = bundle.item[CVTPM_BUNDLE_ISSUER];
+	job->evidence = &job->unbundled;
+	return true;
 }
 
 /* The certificate table behind the report of an extended guest request. */
@@ -369,7 +404,7 @@ int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cv
 	result = roots_open(&job->roots, policy);
 	if (!result) {
 		/* Malformed evidence gets its line and no more is said of the rest. */
-		if (gather(job)) {
+		if (open_bundle(job) && gather(job)) {
 			bind(job);
 			facts_set_ek(&out->facts, &job->ek);
 			judge_report(job, &job->named);
