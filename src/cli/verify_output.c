@@ -64,17 +64,19 @@ static bool write_and_rename(const char *path, const char *text)
 
 bool cli_write_file(const char *path, const char *text)
 {
-	char *target = realpath(path, NULL); /* through links, where there is something */
 	struct stat st;
+	char *target;
 	bool good;
 
-	if (target && stat(target, &st) == 0 && !S_ISREG(st.st_mode))
-		good = write_in_place(target, text);
-	else
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		good = write_in_place(path, text);
+	} else {
+		target = realpath(path, NULL); /* through links, where there is something */
 		good = write_and_rename(target ? target : path, text);
+		free(target);
+	}
 	if (!good)
 		cli_error("cannot write %s: %s", path, strerror(errno));
-	free(target);
 	return good;
 }
 

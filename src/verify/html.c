@@ -184,20 +184,32 @@ static void put_time(FILE *out, int64_t at)
 		fprintf(out, "<p class=\"soft\">Validity dates were judged at %s.</p>", text);
 }
 
+static bool binds_a_key(const struct cvtpm_facts *facts)
+{
+	for (size_t i = 0; i < facts->report_count; i++)
+		if (facts->reports[i].binding[0])
+			return true;
+	return false;
+}
+
 static void put_verdict(FILE *out, const struct page *page)
 {
 	const struct cvtpm_verification *v = page->v;
 	const struct cvtpm_check *check = cvtpm_deciding_check(v);
+	bool yes = v->answer == CVTPM_ANSWER_YES;
 
 	fprintf(out,
 		"<header class=\"verdict %s\"><svg viewBox=\"0 0 64 64\" fill=\"none\" "
 		"stroke=\"currentColor\" stroke-width=\"6\" stroke-linejoin=\"round\" "
 		"stroke-linecap=\"round\" aria-hidden=\"true\">%s</svg><div class=\"body-text\">"
-		"<h1>%s%s</h1><p class=\"lead\">%s%s</p>",
+		"<h1>%s%s</h1><p class=\"lead\">%s%s%s</p>",
 		answers[v->answer].class, answers[v->answer].shape, v->lab ? "LAB: " : "",
 		answers[v->answer].word, answers[v->answer].lead,
-		v->lab && v->answer == CVTPM_ANSWER_YES
+		yes && v->lab
 			? " Every one of them rests on a test root that somebody chose to name."
+			: "",
+		yes && !binds_a_key(&v->facts)
+			? " No key is bound: this is about the machine alone."
 			: "");
 	if (check) {
 		fputs("<div class=\"decider\"><dl><dt>Check</dt><dd><strong>", out);

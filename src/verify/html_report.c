@@ -134,7 +134,7 @@ static void put_certificate_box(FILE *out, const struct cvtpm_certificate_facts 
 		cn           ? name
 		: c->present ? c->subject
 			     : "no certificate",
-		c->present ? state : STATE_ABSENT, lab);
+		c->present || state == STATE_REFUSED ? state : STATE_ABSENT, lab);
 }
 
 static void put_ek_boxes(FILE *out, const struct cvtpm_verification *v,
@@ -173,7 +173,11 @@ static void put_chain(FILE *out, const struct cvtpm_verification *v,
 	bool vlek = r->leaf.present && !strcmp(r->leaf.kind, "VLEK");
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s, VMPL %" PRIu64, r->product, little(r->bytes + 0x30, 4));
+	if (little(r->bytes + 0x30, 4) == UINT32_MAX)
+		snprintf(name, sizeof(name), "%s, asked for by the host", r->product);
+	else
+		snprintf(name, sizeof(name), "%s, VMPL %" PRIu64, r->product,
+			 little(r->bytes + 0x30, 4));
 	fputs("<ol class=\"chain\" aria-label=\"Chain of trust, from the root to the key\">\n",
 	      out);
 	put_certificate_box(out, &r->root, "ARK", worst(v, r->about, root_ids, true), r->lab);
@@ -334,12 +338,19 @@ static void put_tcb_table(FILE *out, const struct cvtpm_report_facts *r)
 
 /* ---- settings ---- */
 
-static void put_bits(FILE *out, const char *title, uint64_t value, const struct report_bit *bits)
+/* `known` are the bits that mean something beside those of the list. */
+static void put_bits(FILE *out, const char *title, uint64_t value, uint64_t known,
+		     const struct report_bit *bits)
 {
-	fprintf(out, "<div class=\"card\"><h3>%s <code>0x%" PRIx64 "</code></h3><ul>\n", title,
+	fprintf(out, "<div class=\"card\"><h3>%s: <code>0x%" PRIx64 "</code></h3><ul>\n", title,
 		value);
-	for (; bits->set; bits++)
+	for (; bits->set; bits++) {
 		fprintf(out, "<li>%s</li>\n", value >> bits->bit & 1 ? bits->set : bits->clear);
+		known |= UINT64_C(1) << bits->bit;
+	}
+	if (value & ~known)
+		fprintf(out, "<li><strong>unknown bits <code>0x%" PRIx64 "</code></strong></li>\n",
+			value & ~known);
 	fputs("</ul></div>\n", out);
 }
 
@@ -424,11 +435,12 @@ void html_details(FILE *out, const struct cvtpm_verification *v)
 		const struct cvtpm_report_facts *r = &v->facts.reports[i];
 
 		fputs("<section>", out);
-		put_heading(out, r, "In it");
+		put_heading(out, r, "Details");
 		put_tcb_table(out, r);
 		fputs("<div class=\"facts\">\n", out);
-		put_bits(out, "The guest's policy", little(r->bytes + 0x08, 8), report_policy_bits);
-		put_bits(out, "The platform", little(r->bytes + 0x40, 8), report_platform_bits);
+		put_bits(out, "The guest's policy", little(r->bytes + 0x08, 8), 0x2FFFF,
+			 report_policy_bits);
+		put_bits(out, "The platform", little(r->bytes + 0x40, 8), 0, report_platform_bits);
 		fputs("</div>\n", out);
 		put_certificates(out, &v->facts, r);
 		put_bytes(out, r);
