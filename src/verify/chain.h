@@ -90,15 +90,15 @@ void chain_find(struct chain *chain, const struct snp_report *report, const stru
 
 /* Adds the lines from the signature to the revocation. */
 void chain_check(const struct chain *chain, const struct snp_report *report,
-		 const struct cvtpm_bytes *crls, size_t crl_count, int64_t at, const char *about,
-		 struct cvtpm_verification *v);
+		 const struct cvtpm_bytes *crls, size_t crl_count, bool require_crl, int64_t at,
+		 const char *about, struct cvtpm_verification *v);
 
 /* `at` within the certificate's validity. */
 bool cert_in_date(const X509 *cert, int64_t at);
 
 /* Revocation of the chain's CA and root (crl.c). */
 void chain_check_revocation(const struct chain *chain, const struct cvtpm_bytes *crls,
-			    size_t crl_count, int64_t at, const char *about,
+			    size_t crl_count, bool require_crl, int64_t at, const char *about,
 			    struct cvtpm_verification *v);
 
 #endif

@@ -81,7 +81,7 @@ static enum crl_use crl_judge(const struct cvtpm_bytes *bytes, const struct chai
 }
 
 void chain_check_revocation(const struct chain *chain, const struct cvtpm_bytes *crls,
-			    size_t crl_count, int64_t at, const char *about,
+			    size_t crl_count, bool require_crl, int64_t at, const char *about,
 			    struct cvtpm_verification *v)
 {
 	static const struct {
@@ -100,9 +100,11 @@ void chain_check_revocation(const struct chain *chain, const struct cvtpm_bytes 
 	struct cvtpm_check *c;
 
 	if (!crl_count) {
-		c = check_add(v, about, "revocation", "revocation", CVTPM_CHECK_NOT_CHECKED,
+		c = check_add(v, about, "revocation", "revocation",
+			      require_crl ? CVTPM_CHECK_UNKNOWN : CVTPM_CHECK_NOT_CHECKED,
 			      "AMD may have withdrawn the CA");
-		check_expected(c, "not revoked");
+		check_expected(c, "not revoked%s",
+			       require_crl ? ", by a list, which the policy requires" : "");
 		check_found(c, "not checked: no list was given (--crl)");
 		return;
 	}

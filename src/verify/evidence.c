@@ -9,6 +9,7 @@
 #include "verify/checks.h"
 #include "verify/ek.h"
 #include "verify/facts.h"
+#include "verify/rules.h"
 #include "verify/machine.h"
 #include "verify/platform_certificate.h"
 
@@ -294,11 +295,12 @@ static void judge_report(struct job *job, struct judged *judged)
 	chain_find(&chain, &judged->report, &job->certs, &job->roots);
 	job->v->lab |= chain.lab;
 	facts_set_chain(facts, &chain);
-	chain_check(&chain, &judged->report, job->evidence->crls, job->evidence->crl_count, job->at,
-		    judged->about, job->v);
+	chain_check(&chain, &judged->report, job->evidence->crls, job->evidence->crl_count,
+		    job->policy->require_crl, job->at, judged->about, job->v);
 	product = chain.product != CVTPM_PRODUCT_UNKNOWN ? chain.product
 							 : report_product(&judged->report);
 	report_check_policy(&judged->report, product, job->policy, judged->about, job->v);
+	rules_check_report(&judged->report, product, job->policy, judged->about, job->v);
 	allowed = report_check_measurement(&judged->report, job->policy, judged->about, job->v);
 	facts_set_measurement(facts, allowed);
 	check_isolation(job, judged, allowed);
@@ -341,7 +343,9 @@ static void check_together(struct job *job)
 	check_found(c, "%s", pub ? "there is one" : "none");
 	c = check_add(job->v, evidence_about, "ek-cert",
 		      "EK certificate bound by a report (ek-cert)",
-		      cert ? CVTPM_CHECK_OK : CVTPM_CHECK_NOT_CHECKED,
+		      cert                           ? CVTPM_CHECK_OK
+		      : job->policy->require_ek_cert ? CVTPM_CHECK_UNKNOWN
+						     : CVTPM_CHECK_NOT_CHECKED,
 		      "the certificate in NVRAM is the TPM owner's; proves no key alone");
 	check_expected(c, "a report over the certificate, from the report index");
 	check_found(c, "%s", cert ? "there is one" : "none was given");
@@ -364,6 +368,7 @@ static void check_others(struct job *job)
 {
 	const struct cvtpm_evidence *e = job->evidence;
 
+	rules_check_ek(&job->ek, &job->certs, job->policy, job->at, job->v);
 	if (e->platform_certificate.data)
 		platform_certificate_check(&e->platform_certificate, job->ek.cert, &job->certs,
 					   job->at, job->v);

@@ -1,6 +1,7 @@
 /* Reading a report, and the checks that need the report and the policy alone. */
 #include "verify/report.h"
 #include "verify/checks.h"
+#include "verify/policy_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -279,24 +280,34 @@ static void check_guest_policy(const struct snp_report *r, const struct cvtpm_po
 					  : policy->allow_debug ? CVTPM_CHECK_WARNING
 								: CVTPM_CHECK_REFUSED,
 					  "a host that debugs reads the TPM's keys");
-	check_expected(c, "%s", policy->allow_debug ? "either (--allow-debug)" : "not allowed");
+	check_expected(c, "%s",
+		       policy->allow_debug ? "either (the policy allows it)" : "not allowed");
 	check_found(c, "%s", debug ? "allowed by the guest policy" : "not allowed");
 
-	check_simple(v, about, "migration", "migration agent", !migration && !agent,
-		     "not allowed, none there",
-		     migration ? "allowed by the guest policy"
-		     : agent   ? "REPORT_ID_MA names one"
-			       : "not allowed, none there",
-		     "an agent may carry the guest, seeds included, elsewhere");
+	c = check_add(v, about, "migration", "migration agent",
+		      !migration && !agent      ? CVTPM_CHECK_OK
+		      : policy->allow_migration ? CVTPM_CHECK_WARNING
+						: CVTPM_CHECK_REFUSED,
+		      "an agent may carry the guest, seeds included, elsewhere");
+	check_expected(c, "%s",
+		       policy->allow_migration ? "either (the policy allows it)"
+					       : "not allowed, none there");
+	check_found(c, "%s",
+		    migration ? "allowed by the guest policy"
+		    : agent   ? "REPORT_ID_MA names one"
+			      : "not allowed, none there");
 }
 
-static void check_platform_info(const struct snp_report *r, const char *about,
-				struct cvtpm_verification *v)
+static void check_platform_info(const struct snp_report *r, const struct cvtpm_policy *policy,
+				const char *about, struct cvtpm_verification *v)
 {
-	uint64_t unknown = r->platform_info & ~(uint64_t)0xBF; /* bits 0 to 5, and 7 */
-	struct cvtpm_check *c = check_add(v, about, "platform-info", "platform information",
-					  unknown ? CVTPM_CHECK_WARNING : CVTPM_CHECK_OK,
-					  "what the host switched on");
+	uint64_t unknown = r->platform_info & ~POLICY_PLATFORM_KNOWN;
+	struct cvtpm_check *c =
+		check_add(v, about, "platform-info", "platform information",
+			  !unknown                               ? CVTPM_CHECK_OK
+			  : policy->refuse_unknown_platform_bits ? CVTPM_CHECK_REFUSED
+								 : CVTPM_CHECK_WARNING,
+			  "what the host switched on");
 
 	check_expected(c, "known bits (0 to 5, 7)");
 	if (unknown)
@@ -306,7 +317,8 @@ static void check_platform_info(const struct snp_report *r, const char *about,
 		check_found(c, "0x%" PRIx64, r->platform_info);
 }
 
-static void check_tcbs(const struct snp_report *r, enum cvtpm_product product, const char *about,
+static void check_tcbs(const struct snp_report *r, enum cvtpm_product product,
+		       const struct cvtpm_policy *policy, const char *about,
 		       struct cvtpm_verification *v)
 {
 	struct tcb current = tcb_read(r->current_tcb, product);
@@ -336,9 +348,10 @@ static void check_tcbs(const struct snp_report *r, enum cvtpm_product product, c
 
 	tcb_text(text, &committed, product);
 	c = check_add(v, about, "tcb-committed", "committed TCB",
-		      !tcb_at_most(&committed, &current) ? CVTPM_CHECK_REFUSED
-		      : tcb_equal(&committed, &current)  ? CVTPM_CHECK_OK
-							 : CVTPM_CHECK_WARNING,
+		      !tcb_at_most(&committed, &current)       ? CVTPM_CHECK_REFUSED
+		      : tcb_equal(&committed, &current)        ? CVTPM_CHECK_OK
+		      : policy->refuse_committed_below_current ? CVTPM_CHECK_REFUSED
+							       : CVTPM_CHECK_WARNING,
 		      "the host may go back to the committed firmware");
 	check_expected(c, "the current: %s", current_text);
 	check_found(c, "%s", text);
@@ -357,9 +370,9 @@ void report_check_policy(const struct snp_report *r, enum cvtpm_product product,
 {
 	check_vmpl(r, policy, about, v);
 	check_guest_policy(r, policy, about, v);
-	check_platform_info(r, about, v);
+	check_platform_info(r, policy, about, v);
 	if (product != CVTPM_PRODUCT_UNKNOWN)
-		check_tcbs(r, product, about, v);
+		check_tcbs(r, product, policy, about, v);
 }
 
 const struct cvtpm_allowed_measurement *report_check_measurement(const struct snp_report *r,
