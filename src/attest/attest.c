@@ -4,6 +4,7 @@
 #include "cvtpm/err.h"
 #include "manufacture/commands.h"
 #include "manufacture/wire.h"
+#include "verify/platform_certificate.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -223,6 +224,17 @@ static int find_ek(struct attest *a)
 	return own_sized(a, &area, &a->bundle.item[CVTPM_BUNDLE_EK_PUBLIC]);
 }
 
+/* A TPM has one platform certificate, of one of its EK certificates: with another EK it would
+ * look like another machine's. */
+static void drop_foreign_platform_certificate(struct attest *a)
+{
+	struct cvtpm_bytes *platform = &a->bundle.item[CVTPM_BUNDLE_PLATFORM_CERTIFICATE];
+
+	if (platform->data &&
+	    !platform_certificate_holds(platform, &a->bundle.item[CVTPM_BUNDLE_EK_CERTIFICATE]))
+		*platform = (struct cvtpm_bytes){0};
+}
+
 int attest_read_identity(struct attest *a, enum cvtpm_ek kind)
 {
 	CVTPM_TRY(find_certificate(a, kind));
@@ -230,6 +242,7 @@ int attest_read_identity(struct attest *a, enum cvtpm_ek kind)
 	CVTPM_TRY(read_optional_index(a, INDEX_ISSUER_CERTIFICATE, CVTPM_BUNDLE_ISSUER));
 	CVTPM_TRY(read_optional_index(a, INDEX_PLATFORM_CERTIFICATE,
 				      CVTPM_BUNDLE_PLATFORM_CERTIFICATE));
+	drop_foreign_platform_certificate(a);
 	return find_ek(a);
 }
 

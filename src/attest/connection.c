@@ -11,11 +11,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEADER_SIZE        10
 #define MSSIM_SEND_COMMAND 8
 #define MSSIM_SESSION_END  20
+#define TPM_RC_YIELDED     0x908u
+#define TPM_RC_TESTING     0x90Au
+#define TPM_RC_RETRY       0x922u
+#define TRIES              500
 
 __attribute__((format(printf, 2, 3))) static int fail(struct tpm_connection *c, const char *format,
 						      ...)
@@ -139,10 +144,9 @@ static int receive_device(struct tpm_connection *c, uint8_t *response, size_t *r
 	return 0;
 }
 
-static int execute(void *context, const uint8_t *command, size_t command_len, uint8_t *response,
-		   size_t *response_len)
+static int execute_once(struct tpm_connection *c, const uint8_t *command, size_t command_len,
+			uint8_t *response, size_t *response_len)
 {
-	struct tpm_connection *c = context;
 	uint8_t prefix[9] = {0};
 
 	if (c->kind == TPM_CONNECTION_MSSIM) {
@@ -160,6 +164,30 @@ static int execute(void *context, const uint8_t *command, size_t command_len, ui
 		break;
 	}
 	return receive_stream(c, response, response_len);
+}
+
+/* Warnings that ask for the same command again (Part 2, 6.6.3). */
+static bool asks_again(const uint8_t *response, size_t len)
+{
+	uint32_t rc = len >= HEADER_SIZE ? get32(response + 6) : 0;
+
+	return rc == TPM_RC_YIELDED || rc == TPM_RC_TESTING || rc == TPM_RC_RETRY;
+}
+
+static int execute(void *context, const uint8_t *command, size_t command_len, uint8_t *response,
+		   size_t *response_len)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	const size_t room = *response_len;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		*response_len = room;
+		CVTPM_TRY(execute_once(context, command, command_len, response, response_len));
+		if (!asks_again(response, *response_len))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return 0; /* the warning is the answer */
 }
 
 /* ---- connecting ---- */

@@ -272,22 +272,58 @@ static void check_dates(const AC *ac, int64_t at, struct cvtpm_verification *v)
 		     "a certificate's word ends with them");
 }
 
-/* What it calls the platform: its directoryName, as the issuer claims it. */
+/* TCG Platform Certificate Profile 1.1, 3.2.8: the platform's name. */
+static const struct {
+	const char *oid, *name;
+} platform_attributes[] = {
+	{"2.23.133.5.1.1", "manufacturer"},
+	{"2.23.133.5.1.4", "model"},
+	{"2.23.133.5.1.5", "version"},
+	{"2.23.133.5.1.6", "serial"},
+};
+
+static void say_attribute(const X509_NAME *name, size_t which, struct cvtpm_verification *v)
+{
+	ASN1_OBJECT *object = OBJ_txt2obj(platform_attributes[which].oid, 1);
+	int at = object ? X509_NAME_get_index_by_OBJ(name, object, -1) : -1;
+	char text[CVTPM_CHECK_TEXT_SIZE / 2];
+	const ASN1_STRING *value;
+	struct cvtpm_check *c;
+
+	ASN1_OBJECT_free(object);
+	if (at < 0)
+		return;
+	value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+	escape_text(text, sizeof(text), (const char *)ASN1_STRING_get0_data(value),
+		    (size_t)ASN1_STRING_length(value));
+	c = check_add(v, about, "platform-claim", "claim", CVTPM_CHECK_CLAIMED,
+		      "said by the issuer of the certificate; decides nothing");
+	check_found(c, "%s = %s", platform_attributes[which].name, text);
+}
+
 static void say_platform(const AC *ac, struct cvtpm_verification *v)
 {
 	GENERAL_NAMES *names =
 		X509V3_get_d2i(ac->info->extensions, NID_subject_alt_name, NULL, NULL);
 	const X509_NAME *name = names ? only_name(names) : NULL;
-	char text[NAME_TEXT_SIZE];
-	struct cvtpm_check *c;
 
-	if (name) {
-		name_text(text, name);
-		c = check_add(v, about, "platform-name", "platform", CVTPM_CHECK_CLAIMED,
-			      "said by the issuer of the certificate; decides nothing");
-		check_found(c, "%s", text);
-	}
+	for (size_t i = 0; name && i < sizeof(platform_attributes) / sizeof(platform_attributes[0]);
+	     i++)
+		say_attribute(name, i, v);
 	GENERAL_NAMES_free(names);
+}
+
+bool platform_certificate_holds(const struct cvtpm_bytes *bytes, const struct cvtpm_bytes *ek)
+{
+	const uint8_t *p = ek->data;
+	X509 *cert = cert_read_der(&p, ek->len);
+	AC *ac = ac_read(bytes);
+	bool good = cert && ac && holds(ac, cert);
+
+	X509_free(cert);
+	ac_free(ac);
+	ERR_clear_error();
+	return good;
 }
 
 void platform_certificate_check(const struct cvtpm_bytes *bytes, X509 *ek,

@@ -1,4 +1,5 @@
-/* The platform certificate: an attribute certificate (RFC 5755) whose holder is an EK certificate. */
+/* The platform certificate: an attribute certificate (RFC 5755) whose holder is an EK certificate.
+ */
 #ifndef VERIFY_PLATFORM_CERTIFICATE_H
 #define VERIFY_PLATFORM_CERTIFICATE_H
 
@@ -8,5 +9,8 @@
 void platform_certificate_check(const struct cvtpm_bytes *bytes, X509 *ek,
 				const struct cert_list *certs, int64_t at,
 				struct cvtpm_verification *v);
+
+/* Whether the holder is this EK certificate, both DER. */
+bool platform_certificate_holds(const struct cvtpm_bytes *bytes, const struct cvtpm_bytes *ek);
 
 #endif
