@@ -16,6 +16,8 @@ DISAGREEMENTS = [
      ["coco-trustee/test-vlek-report"]),
     ("check", "no", GO_TURIN, ["routex-lua/report-turin-v5", "lab Turin v5", "Turin v5"]),
     ("peer", "no", GO_TURIN, ["routex-lua/report-turin-v5", "lab Turin v5", "Turin v5"]),
+    *((who, "no", "family 19, models A0 to AF (Bergamo, Siena) are unknown to go-sev-guest; AMD signs them under Genoa's keys",
+       ["unusual: a Bergamo"]) for who in ("check", "peer")),
 
     # ---- faults that go-sev-guest lets pass ----
     *((who, "yes", why, [case]) for who in ("check", "peer") for why, case in (
@@ -54,6 +56,7 @@ DISAGREEMENTS = [
      ["Milan v3: another measurement is expected", "Milan v3: another VMPL is expected"]),
     ("snpguest", "yes", "the field is not looked at",
      ["Milan v3: guest policy: bit 26", "Milan v3: guest policy: bit 17 clear", "Milan v3: signature algorithm 2",
+      "Milan v3: family and model of a Genoa", "Milan v3: signer: reserved bit 5",
       "Milan v3: signer: a VLEK, signed by a VCEK", "Milan VLEK v3: signer: a VCEK, signed by a VLEK",
       "Milan v3: committed TCB above the current"]),
     ("snpguest", "yes", "a version above 5 is read as version 5", ["Milan v3: version 6"]),

@@ -174,8 +174,30 @@ FAULTS = [
     ("a reserved byte", dict(poke={0x210: 1}), "report-reserved", "not all zero", False),
     ("padding of s", dict(poke_unsigned={0x32F: 1}), "report-reserved", "ECDSA verification failure", False),
     ("the last byte", dict(poke_unsigned={0x49F: 1}), "report-reserved", "not all zero", False),
+    ("family and model of a Genoa", dict(fms=(0x19, 0x11, 1)), "product", "by any trusted roots", False),
+    ("family and model of no product", dict(fms=(0x17, 0x31, 0)), "product", "by any trusted roots", False),
+    ("signer: reserved bit 5", dict(signer=0x20), "report-signer-info", "[0x5:0x1f] not all zero", False),
     ("signature algorithm 2", dict(algorithm=2), "signature-algorithm", "unknown signature algorithm", False),
     ("signer: a VLEK, signed by a VCEK", dict(signer=4), None, "missing VLEK certificate", False),
+]
+
+# Unusual, and a yes all the same: who is too strict is as wrong as who is too lax.
+VARIANTS = [
+    ("a version 4", dict(version=4)),
+    ("a masked chip", dict(chip=bytes(64))),
+    ("HWID in an OCTET STRING", dict(wrapped=True)),
+    ("stepping B0", dict(product_name="Milan-B0", fms=(0x19, 0x01, 0))),
+    ("version 2 of a B0", dict(version=2, product_name="Milan-B0")),
+    ("a Genoa", dict(product="Genoa", fms=(0x19, 0x11, 1))),
+    ("a Bergamo", dict(product="Genoa", fms=(0x19, 0xA0, 1))),
+    ("a reported TCB below the current", dict(current=tcb(7, 0xDC), committed=tcb(7, 0xDC), launch=tcb(7, 0xDC))),
+    ("guest policy: debugging, asked for by --allow-debug", dict(policy=0xB0000)),
+    ("guest policy: single socket, ABI 1.31", dict(policy=0x13011F)),
+    ("guest policy: bits 21 to 25", dict(policy=0x30000 | 0x1F << 21)),
+    ("platform information: SMT, TSME, ECC, RAPL, ciphertext hiding, alias check", dict(platform=0x3F)),
+    ("platform information: bit 6, as a genuine Turin sets", dict(version=5, platform=0x67)),
+    ("an author key", dict(signer=1)),
+    ("a launch mitigation vector", dict(version=5, poke={0x1F8: 1, 0x200: 3})),
 ]
 
 # The same on other products and versions, where a mistake could differ.
@@ -200,13 +222,13 @@ def fault(prefix, base, name, how, refuses, words, of_chain):
     if how.get("curve") == "P-256":
         how["curve"] = ec.SECP256R1()
     # Without a certificate of the key that the report names, we cannot tell.
-    ours = "could not tell" if "signer" in how else NO
+    ours = NO if refuses else "could not tell"
     return of_lab(f"{prefix}: {name}", Lab(**{**base, **how}), expect=NO, ours=ours, refuses=refuses, words=words,
                   of_chain=of_chain)
 
 
-def faults():
-    """Lab evidence that is to be refused, each beside evidence without the fault."""
+def lab_cases():
+    """Lab evidence of lab.py: sound, unusual, and with one fault."""
     milan = dict(product="Milan", version=3)
     good = Lab(**milan)
     yield of_lab("Milan v3", good)
@@ -221,6 +243,8 @@ def faults():
     flipped = bytearray(good.report)
     flipped[0x2A0] ^= 1
     yield of_lab("Milan v3: a bit of r", good, bytes(flipped), expect=NO, refuses="signature", words="ECDSA verification failure")
+    for name, how in VARIANTS:
+        yield of_lab("unusual: " + name, Lab(**{**milan, **how}))
     for row in FAULTS:
         yield fault("Milan v3", milan, *row)
     for product, version in (("Milan", 2), ("Milan", 5), ("Genoa", 3), ("Genoa", 5), ("Turin", 5)):

@@ -125,7 +125,7 @@ def main():
         if a.flip:
             flips.compare(programs, folder, count)
         else:
-            cases = [*evidence.genuine(), *evidence.amdsp(programs["lab_evidence"], folder), *evidence.faults()]
+            cases = [*evidence.genuine(), *evidence.amdsp(programs["lab_evidence"], folder), *evidence.lab_cases()]
             compare(cases, programs, os.path.join(folder, "cases"), count)
             wrappers.compare(programs, folder, count)
     print()
