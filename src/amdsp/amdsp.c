@@ -11,6 +11,7 @@
 #include "amdsp/internal.h"
 
 #include "crypto/crypto.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 #include "snp/guest_request.h"
 
@@ -69,8 +70,7 @@ static int write_measurement(const struct cvtpm_amdsp *sp)
 
 	if (folder < 0)
 		return folder;
-	for (size_t i = 0; i < SNP_MEASUREMENT_SIZE; i++)
-		sprintf(line + 2 * i, "%02x", sp->measurement[i]);
+	cvtpm_hex_write(line, sp->measurement, SNP_MEASUREMENT_SIZE);
 	line[2 * SNP_MEASUREMENT_SIZE] = '\n';
 	err = lab_folder_write(folder, "measurement", line, sizeof line - 1);
 	close(folder);

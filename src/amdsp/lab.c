@@ -2,6 +2,7 @@
 #include "amdsp/internal.h"
 
 #include "crypto/crypto.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 #include "snp/certtable.h"
 
@@ -46,33 +47,9 @@ __attribute__((format(printf, 3, 4))) static void say(const struct cvtpm_amdsp_l
 
 /* ---- the chip's file ---- */
 
-static void write_hex(const uint8_t *bytes, size_t len, char *hex)
-{
-	for (size_t i = 0; i < len; i++)
-		sprintf(hex + 2 * i, "%02x", bytes[i]);
-}
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *found = c ? strchr(digits, c) : NULL;
-
-	return found ? (int)(found - digits) : -1;
-}
-
-/* Exactly `len` bytes in lower case; false when it is anything else. */
 static bool read_hex(const char *hex, uint8_t *bytes, size_t len)
 {
-	if (strlen(hex) != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return strlen(hex) == 2 * len && cvtpm_hex_read(hex, bytes, len);
 }
 
 static int chip_write(int folder, const struct chip *chip)
@@ -80,8 +57,8 @@ static int chip_write(int folder, const struct chip *chip)
 	char id[2 * sizeof chip->id + 1], tcb[2 * sizeof chip->tcb + 1], text[512];
 	int n;
 
-	write_hex(chip->id, sizeof chip->id, id);
-	write_hex(chip->tcb, sizeof chip->tcb, tcb);
+	cvtpm_hex_write(id, chip->id, sizeof chip->id);
+	cvtpm_hex_write(tcb, chip->tcb, sizeof chip->tcb);
 	n = snprintf(text, sizeof text, "cvtpm lab chip 1\nproduct %s\nchip-id %s\ntcb %s\n",
 		     product_names[chip->product], id, tcb);
 	return lab_folder_write(folder, chip_file, text, (size_t)n);

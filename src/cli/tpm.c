@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "crypto/crypto.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 #include "cvtpm/serve.h"
 #include "cvtpm/snp_providers.h"
@@ -138,14 +139,6 @@ static void settle_evidence(struct cli_tpm *tpm)
 
 /* ---- where the state is ---- */
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* 32 bytes, or 64 hexadecimal digits with or without a line feed. */
 static bool key_decode(const uint8_t *text, size_t len, uint8_t key[CVTPM_STORE_KEY_SIZE])
 {
@@ -157,14 +150,7 @@ static bool key_decode(const uint8_t *text, size_t len, uint8_t key[CVTPM_STORE_
 		len--;
 	if (len != 2 * CVTPM_STORE_KEY_SIZE)
 		return false;
-	for (size_t i = 0; i < CVTPM_STORE_KEY_SIZE; i++) {
-		const int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		key[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return cvtpm_hex_read((const char *)text, key, CVTPM_STORE_KEY_SIZE);
 }
 
 static int key_from_file(const char *path, uint8_t key[CVTPM_STORE_KEY_SIZE])

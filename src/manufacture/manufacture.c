@@ -1,5 +1,6 @@
 /* Makes a TPM: banks, EKs, certificates, evidence. One straight line, run once. */
 #include "crypto/crypto.h"
+#include "crypto/hex.h"
 #include "crypto/mem.h"
 #include "cvtpm/err.h"
 #include "cvtpm/store.h"
@@ -338,15 +339,6 @@ static int make_identity(struct cvtpm_instance *o, const struct cvtpm_issuer *is
 	return 0;
 }
 
-static void write_hex(char *text, const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		*text++ = "0123456789abcdef"[bytes[i] >> 4];
-		*text++ = "0123456789abcdef"[bytes[i] & 15];
-	}
-	*text = 0;
-}
-
 static int make_platform_certificate(struct cvtpm_instance *o, const struct cvtpm_issuer *issuer,
 				     const struct cvtpm_certificate_times *times,
 				     const uint8_t ek_serial[CVTPM_SERIAL_SIZE])
@@ -362,7 +354,7 @@ static int make_platform_certificate(struct cvtpm_instance *o, const struct cvtp
 	int err;
 
 	if (o->record.evidence) {
-		write_hex(id, o->work.make.report + SNP_REPORT_REPORT_ID, SNP_REPORT_ID_SIZE);
+		cvtpm_hex_write(id, o->work.make.report + SNP_REPORT_REPORT_ID, SNP_REPORT_ID_SIZE);
 		facts.serial = id;
 		facts.model = "SEV-SNP confidential virtual machine";
 	}

@@ -25,40 +25,10 @@ void escape_text(char *out, size_t size, const char *text, size_t len)
 	out[used] = 0;
 }
 
-void hex_text(char *out, const uint8_t *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out[2 * len] = 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool cvtpm_parse_measurement(const char *hex, uint8_t digest[SNP_MEASUREMENT_SIZE])
 {
-	if (strlen(hex) != 2 * SNP_MEASUREMENT_SIZE)
-		return false;
-	for (size_t i = 0; i < SNP_MEASUREMENT_SIZE; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		digest[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return strlen(hex) == 2 * SNP_MEASUREMENT_SIZE &&
+	       cvtpm_hex_read(hex, digest, SNP_MEASUREMENT_SIZE);
 }
 
 struct cvtpm_check *check_add(struct cvtpm_verification *v, const char *about, const char *id,

@@ -2,6 +2,7 @@
 #ifndef VERIFY_CHECKS_H
 #define VERIFY_CHECKS_H
 
+#include "crypto/hex.h"
 #include "cvtpm/evidence.h"
 
 /* Adds a line. Texts in it that come from evidence may hold any byte: they are
@@ -26,6 +27,9 @@ void check_simple(struct cvtpm_verification *v, const char *about, const char *i
 void escape_text(char *out, size_t size, const char *text, size_t len);
 
 /* Lower-case hexadecimal; `out` holds 2 * len + 1. */
-void hex_text(char *out, const uint8_t *bytes, size_t len);
+static inline void hex_text(char *out, const uint8_t *bytes, size_t len)
+{
+	cvtpm_hex_write(out, bytes, len);
+}
 
 #endif

@@ -1,5 +1,6 @@
 /* The HCL report of an Azure confidential VM: layout, binding, runtime data. */
 #include "cvtpm/hcl.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 
 #include <jansson.h>
@@ -169,15 +170,6 @@ int cvtpm_hcl_check_binding(const struct cvtpm_hcl *hcl)
 
 /* ---- runtime data ---- */
 
-static int hex_value(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-	int value = at ? (int)(at - digits) : -1;
-
-	return value < 16 ? value : value - 6;
-}
-
 /* Absent is fine, and so is an empty text; else the bytes as hexadecimal digits. */
 static int read_user_data(const json_t *root, struct cvtpm_hcl_runtime *out)
 {
@@ -189,13 +181,8 @@ static int read_user_data(const json_t *root, struct cvtpm_hcl_runtime *out)
 		return 0;
 	if (!text || len != (size_t)2 * CVTPM_HCL_USER_DATA_SIZE)
 		return CVTPM_HCL_JSON;
-	for (size_t i = 0; i < CVTPM_HCL_USER_DATA_SIZE; i++) {
-		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return CVTPM_HCL_JSON;
-		out->user_data[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!cvtpm_hex_read(text, out->user_data, CVTPM_HCL_USER_DATA_SIZE))
+		return CVTPM_HCL_JSON;
 	out->has_user_data = true;
 	return 0;
 }
@@ -224,7 +211,7 @@ static int read_guid(const json_t *object, const char *name, char guid[37])
 	if (!text || json_string_length(member) != sizeof(form) - 1)
 		return CVTPM_HCL_JSON;
 	for (size_t i = 0; form[i]; i++)
-		if (form[i] == '-' ? text[i] != '-' : hex_value(text[i]) < 0)
+		if (form[i] == '-' ? text[i] != '-' : cvtpm_hex_digit(text[i]) < 0)
 			return CVTPM_HCL_JSON;
 	memcpy(guid, text, sizeof(form));
 	return 0;

@@ -1,6 +1,7 @@
 /* The crypto seam, held against OpenSSL on random inputs of many sizes, and
  * against the answers that the standards print. */
 #include "crypto/crypto.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 
 #include <openssl/bn.h>
@@ -419,6 +420,27 @@ static void equal_compares_and_wipe_wipes(void **state)
 	assert_memory_equal(a, zeros, sizeof a);
 }
 
+static void hexadecimal_is_written_and_read(void **state)
+{
+	const uint8_t bytes[] = {0x00, 0x9a, 0xbf, 0xff};
+	uint8_t back[sizeof bytes];
+	char text[2 * sizeof bytes + 1];
+
+	(void)state;
+	cvtpm_hex_write(text, bytes, sizeof bytes);
+	assert_string_equal(text, "009abfff");
+	assert_true(cvtpm_hex_read("009AbFff and more", back, sizeof back));
+	assert_memory_equal(back, bytes, sizeof bytes);
+	assert_false(cvtpm_hex_read("009abff", back, sizeof back)); /* a digit too few */
+	for (int c = 0; c < 256; c++) {
+		const char digits[] = {'0', (char)c};
+		const bool digit = c && strchr("0123456789abcdefABCDEF", c);
+
+		assert_int_equal(cvtpm_hex_read(digits, back, 1), digit);
+		assert_int_equal(cvtpm_hex_digit((char)c) >= 0, digit);
+	}
+}
+
 static void every_fault_has_its_own_words(void **state)
 {
 	(void)state;
@@ -447,6 +469,7 @@ int main(void)
 		cmocka_unit_test(openssl_accepts_our_signatures),
 		cmocka_unit_test(we_accept_openssl_signatures_and_no_changed_ones),
 		cmocka_unit_test(equal_compares_and_wipe_wipes),
+		cmocka_unit_test(hexadecimal_is_written_and_read),
 		cmocka_unit_test(every_fault_has_its_own_words),
 	};
 
