@@ -1,7 +1,7 @@
-"""Do veraison's decoders, in Go and in Rust, find in our certificates what is there?
+"""Do veraison's decoders, in Go and in Rust, find in our certificates and bundles what is there?
 
-The evidence in an EK certificate is a message wrapper of RFC 9999. Theirs is compared with what
-python3-cbor2 reads. The crate's own reading of an extension wants a SEQUENCE of three parts where the
+The evidence in an EK certificate is a message wrapper of RFC 9999, and so is a bundle. Theirs is compared
+with what python3-cbor2 reads. The crate's own reading of an extension wants a SEQUENCE of three parts where the
 RFC has an OCTET STRING, so the crate is given what is in that string.
 """
 import os
@@ -17,13 +17,30 @@ CMW = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.35")
 EKS = {"rsa2048": 0x01C00002, "p256": 0x01C0000A, "p384": 0x01C00016}
 
 
+def cvtpm(*arguments):
+    done = subprocess.run([os.environ["CVTPM"], *map(str, arguments)], capture_output=True, text=True)
+    # A bundle that answers no challenge leaves a question open.
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+
+
 def serve(folder):
-    """The EK certificates that `cvtpm serve --lab` makes, as a guest reads them."""
-    with Server("--mssim", "127.0.0.1:0", "--startup", "clear", "--lab", "--lab-dir", os.path.join(folder, "Milan")) as server:
+    """The EK certificates that `cvtpm serve --lab` makes, as a guest reads them, and bundles of that guest's."""
+    lab_folder = os.path.join(folder, "Milan")
+    at = lambda name: os.path.join(folder, name)
+    with Server("--mssim", "127.0.0.1:0", "--startup", "clear", "--lab", "--lab-dir", lab_folder) as server:
         for name, index in EKS.items():
-            path = os.path.join(folder, f"serve-{name}.der")
+            path = at(f"serve-{name}.der")
             tpm2("nvread", hex(index), "-o", path, tcti=server.tcti())
             yield "EK certificate of a served TPM: " + name, path
+        with open(os.path.join(lab_folder, "measurement")) as f:
+            trust = ["--measurement", f.read().strip(), "--lab-root", os.path.join(lab_folder, "ark.pem")]
+        attest = ["attest", "--tpm", "mssim:%s:%d" % server.address("mssim"), "--ak", at("ak"), "--certs",
+                  os.path.join(lab_folder, "certs.pem")]
+        cvtpm(*attest, "-o", at("bundle"))
+        cvtpm("verify", "--bundle", at("bundle"), "--challenge", at("challenge"), "--challenge-secret", at("secret"), *trust)
+        cvtpm(*attest, "--answer", at("challenge"), "-o", at("answer"))
+        yield "bundle", at("bundle")
+        yield "bundle that answers a challenge", at("answer")
 
 
 def samples(program, folder):
@@ -36,8 +53,12 @@ def samples(program, folder):
 
 
 def wrapper_of(path):
+    """The CBOR in a certificate, or a bundle as it is."""
     with open(path, "rb") as f:
-        cert = x509.load_der_x509_certificate(f.read())
+        content = f.read()
+    if not path.endswith(".der"):
+        return content
+    cert = x509.load_der_x509_certificate(content)
     value, rest = decoder.decode(cert.extensions.get_extension_for_oid(CMW).value.value)
     assert not rest
     return bytes(value)
@@ -66,7 +87,7 @@ def compare(programs, folder, count):
         with open(path + ".cmw", "wb") as f:
             f.write(cbor)
         want, said = expected(cbor), {}
-        for reader, program, command in (("cmw in Go", "peer", ["cmw", path]), ("cmw in Rust", "cmw-read", [path + ".cmw"])):
+        for reader, program, command in (("cmw in Go", "peer", ["cmw" if path.endswith(".der") else "bundle", path]), ("cmw in Rust", "cmw-read", [path + ".cmw"])):
             if program in programs:
                 said[reader] = ask([programs[program], *command], want, f"{name}: {reader}", count)
             else:
