@@ -275,14 +275,22 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 
 /* ---- who signs ---- */
 
+static void ca_line(void *context, enum cvtpm_log_level level, const char *line)
+{
+	struct cli_tpm *tpm = context;
+
+	tpm->ca_has_spoken = true;
+	platform_log(tpm, level, line);
+}
+
 static int open_ca(struct cli_tpm *tpm, const char *dir)
 {
-	const struct cvtpm_ca_log log = {.line = platform_log, .context = tpm};
+	const struct cvtpm_ca_log log = {.line = ca_line, .context = tpm};
 	const int err = cvtpm_ca_open(dir, &log, &tpm->ca);
 
 	if (err < 0) {
-		cli_error("the CA in %s cannot be used: %s; make one with `cvtpm ca init DIR`", dir,
-			  cvtpm_strerror(err));
+		if (!tpm->ca_has_spoken)
+			cli_error("the CA in %s cannot be used: %s", dir, cvtpm_strerror(err));
 		return CLI_FAULT;
 	}
 	tpm->config.issuer = cvtpm_ca_issuer(tpm->ca);

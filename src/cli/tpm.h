@@ -17,6 +17,7 @@ struct cli_tpm {
 	struct cvtpm_platform platform;
 	struct cvtpm_instance_config config;
 	struct cvtpm_ca *ca;
+	bool ca_has_spoken; /* it has said why it cannot be used */
 	struct cvtpm_amdsp_lab *lab;
 	struct cvtpm_snp_provider *provider;
 	atomic_bool cancelled; /* platform.cancelled */

@@ -341,7 +341,9 @@ int cvtpm_ca_open(const char *path, const struct cvtpm_ca_log *log, struct cvtpm
 		result = dir >= 0          ? CVTPM_ERR_NO_MEMORY
 			 : errno == ENOENT ? CVTPM_ERR_NOT_FOUND
 					   : CVTPM_ERR_IO;
-		ca_log(log, CVTPM_LOG_ERROR, "cannot open the CA in %s: %s", path, strerror(errno));
+		ca_log(log, CVTPM_LOG_ERROR,
+		       "cannot open the CA in %s: %s; make one with `cvtpm ca init`", path,
+		       strerror(errno));
 		if (dir >= 0)
 			close(dir);
 		return result;

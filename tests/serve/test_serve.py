@@ -680,6 +680,21 @@ def test_a_ca_signs_what_it_has_verified(lab, tmp_path):
     assert verified.returncode == 0, verified.stderr
 
 
+def test_a_ca_that_cannot_be_used_is_told_in_one_line(tmp_path):
+    open_to_all, empty, keyless = (tmp_path / name for name in ("open", "empty", "keyless"))
+    for folder, mode in ((open_to_all, 0o755), (empty, 0o700), (keyless, 0o700)):
+        folder.mkdir()
+        folder.chmod(mode)
+    (keyless / "ca.key").write_text("no key")
+    (keyless / "ca.key").chmod(0o600)
+    for folder, says in ((tmp_path / "none", "cvtpm ca init"), (empty, "cvtpm ca init"),
+                         (open_to_all, "chmod 700"), (keyless, "ca.key is no private key")):
+        result = ct.run("serve", *TCP, *QUICK, "--ca", folder)
+        assert says in one_line(result)
+        said = [line for line in result.stderr.splitlines() if "warning:" not in line and "TEE" not in line]
+        assert len(said) == 1, said
+
+
 def test_a_ca_signs_nothing_else(lab, tmp_path):
     folder, measurement = lab
     ca = tmp_path / "ca"
