@@ -9,9 +9,9 @@
 #include "verify/checks.h"
 #include "verify/ek.h"
 #include "verify/facts.h"
-#include "verify/rules.h"
 #include "verify/machine.h"
 #include "verify/platform_certificate.h"
+#include "verify/rules.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -99,40 +99,29 @@ static bool open_bundle(struct job *job)
 	return true;
 }
 
-/* The certificate table behind the report of an extended guest request. */
-static bool gather_appended(struct job *job, const struct cvtpm_bytes *bytes, const char *about)
-{
-	const char *why = "";
-	struct cvtpm_check *c;
-
-	if (!certs_add_table(&job->certs, bytes->data + SNP_REPORT_SIZE,
-			     bytes->len - SNP_REPORT_SIZE, &why))
-		return true;
-	c = check_add(job->v, about, "certificates", "certificates behind it", CVTPM_CHECK_REFUSED,
-		      "nothing can be read from them");
-	check_expected(c, "a certificate table");
-	check_found(c, "%s", why);
-	return false;
-}
-
 static bool gather_report(struct job *job, struct judged *judged, const struct cvtpm_bytes *bytes,
 			  const char *about)
 {
+	const char *why = NULL;
 	struct cvtpm_check *c;
 
 	judged->about = about;
 	if (!bytes->data)
 		return true;
+	/* An extended guest request puts a certificate table behind the report. */
 	if (bytes->len == SNP_REPORT_SIZE ||
-	    (bytes->len > SNP_REPORT_SIZE && gather_appended(job, bytes, about))) {
+	    (bytes->len > SNP_REPORT_SIZE &&
+	     !certs_add_table(&job->certs, bytes->data + SNP_REPORT_SIZE,
+			      bytes->len - SNP_REPORT_SIZE, &why))) {
 		judged->bytes = bytes->data;
 		return true;
 	}
 	c = check_add(job->v, about, "report-size", "size", CVTPM_CHECK_REFUSED,
 		      "nothing can be read from it");
 	check_expected(c, "%d bytes, or these and a certificate table", SNP_REPORT_SIZE);
-	check_found(c, "%zu bytes%s%s", bytes->len, bytes->name ? " in " : "",
-		    bytes->name ? bytes->name : "");
+	check_found(c, "%zu bytes%s%s%s%s", bytes->len, bytes->name ? " in " : "",
+		    bytes->name ? bytes->name : "", why ? ", behind the report " : "",
+		    why ? why : "");
 	return false;
 }
 
@@ -372,11 +361,12 @@ static void check_others(struct job *job)
 	if (e->platform_certificate.data)
 		platform_certificate_check(&e->platform_certificate, job->ek.cert, &job->certs,
 					   job->at, job->v);
-	if (!e->machine)
-		return;
-	machine_check(e->machine, job->policy->asked, &job->ek, (int64_t)time(NULL), &job->quoted,
-		      job->v);
-	machine_check_logs(e->machine, &job->quoted, job->v);
+	if (e->machine) {
+		machine_check(e->machine, job->policy->asked, &job->ek, (int64_t)time(NULL),
+			      &job->quoted, job->v);
+		machine_check_logs(e->machine, &job->quoted, job->v);
+	}
+	machine_check_policy(e->machine, job->policy, &job->quoted, job->v);
 }
 
 static void conclude(struct cvtpm_verification *v)

@@ -10,6 +10,7 @@ struct quoted_pcrs {
 	bool proven;
 	struct cvtpm_quote quote;
 	struct cvtpm_pcrs values; /* those that the quote selects, and perhaps more */
+	uint32_t explained;       /* PCRs that follow from the logs, in a bank at least */
 };
 
 /* Adds the lines on AK and quote; `quoted` is what other checks may go by. `now` is the
@@ -19,8 +20,18 @@ void machine_check(const struct cvtpm_machine *machine, const struct cvtpm_chall
 		   struct cvtpm_verification *v);
 
 /* Adds the lines on the event logs against proven PCRs. */
-void machine_check_logs(const struct cvtpm_machine *machine, const struct quoted_pcrs *quoted,
+void machine_check_logs(const struct cvtpm_machine *machine, struct quoted_pcrs *quoted,
 			struct cvtpm_verification *v);
+
+/* Adds the lines of the policy's rules on quote, PCRs and logs. `machine` may be NULL. */
+void machine_check_policy(const struct cvtpm_machine *machine, const struct cvtpm_policy *policy,
+			  const struct quoted_pcrs *quoted, struct cvtpm_verification *v);
+
+#define FIRMWARE_PCRS 0xFFu      /* every PC Client firmware measures into 0 to 7 */
+#define IMA_PCRS      (1u << 10) /* and Linux IMA into 10 */
+
+/* An IMA list of either form. A problem as of cvtpm_log_open_ima_ascii(). */
+int machine_open_ima(struct cvtpm_log *log, const struct cvtpm_bytes *bytes);
 
 /* "0-7,10" */
 #define PCR_LIST_SIZE 80

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRMWARE_PCRS 0xFFu      /* every PC Client firmware measures into 0 to 7 */
-#define IMA_PCRS      (1u << 10) /* and Linux IMA into 10 */
-#define NAMED_MAX     24         /* entries that are named; more departures are counted */
+#define NAMED_MAX 24 /* entries that are named; more departures are counted */
 
 static const char about_logs[] = "event log";
 
@@ -39,9 +37,11 @@ static void refuse_log(struct logs *l, const char *about, int problem, size_t nu
 }
 
 /* A binary entry begins with a little-endian PCR, so that its second byte is zero. */
-static bool ima_is_binary(const struct cvtpm_bytes *bytes)
+int machine_open_ima(struct cvtpm_log *log, const struct cvtpm_bytes *bytes)
 {
-	return bytes->len > 1 && bytes->data[1] == 0;
+	if (bytes->len > 1 && bytes->data[1] == 0)
+		return cvtpm_log_open_ima_binary(log, bytes->data, bytes->len, CVTPM_TPM_ALG_SHA1);
+	return cvtpm_log_open_ima_ascii(log, bytes->data, bytes->len);
 }
 
 static bool add_log(struct logs *l, struct cvtpm_log *log, const char *about, int result,
@@ -66,12 +66,7 @@ static bool open_logs(struct logs *l, const struct cvtpm_machine *m)
 		good = add_log(l, &l->tcg, "event log",
 			       cvtpm_log_open_tcg(&l->tcg, tcg->data, tcg->len), FIRMWARE_PCRS);
 	if (ima->data)
-		good = add_log(l, &l->ima, "IMA log",
-			       ima_is_binary(ima)
-				       ? cvtpm_log_open_ima_binary(&l->ima, ima->data, ima->len,
-								   CVTPM_TPM_ALG_SHA1)
-				       : cvtpm_log_open_ima_ascii(&l->ima, ima->data, ima->len),
-			       IMA_PCRS) &&
+		good = add_log(l, &l->ima, "IMA log", machine_open_ima(&l->ima, ima), IMA_PCRS) &&
 		       good;
 	return good;
 }
@@ -197,9 +192,9 @@ static void judge_pcr(struct logs *l, uint16_t alg, uint32_t pcr, const uint8_t 
 
 /* True: this bank was judged, either way. */
 static bool judge_bank(struct logs *l, const struct cvtpm_pcr_selection *selection,
-		       const struct cvtpm_pcrs *values)
+		       struct quoted_pcrs *quoted)
 {
-	const struct cvtpm_bank_values *bank = cvtpm_pcrs_bank(values, selection->alg);
+	const struct cvtpm_bank_values *bank = cvtpm_pcrs_bank(&quoted->values, selection->alg);
 	const char *name = cvtpm_tpm_hash_name(selection->alg);
 	char list[PCR_LIST_SIZE], rest[PCR_LIST_SIZE];
 	struct tally t = {0};
@@ -226,6 +221,7 @@ static bool judge_bank(struct logs *l, const struct cvtpm_pcr_selection *selecti
 		check_expected(c, "none");
 		check_found(c, "%s %s", name, pcr_list_text(rest, t.foreign));
 	}
+	quoted->explained |= t.explained;
 	return t.departing || (t.explained && !t.unlogged);
 }
 
@@ -251,7 +247,7 @@ static void check_data(struct logs *l)
 		check_found(c, "entry %zu at offset %zu: other data", where.number, where.offset);
 }
 
-static void judge_logs(struct logs *l, const struct quoted_pcrs *quoted)
+static void judge_logs(struct logs *l, struct quoted_pcrs *quoted)
 {
 	bool any = false;
 	struct cvtpm_check *c;
@@ -261,7 +257,7 @@ static void judge_logs(struct logs *l, const struct quoted_pcrs *quoted)
 		return;
 	for (size_t i = 0; i < quoted->quote.selection_count; i++)
 		if (quoted->quote.selection[i].mask)
-			any = judge_bank(l, &quoted->quote.selection[i], &quoted->values) || any;
+			any = judge_bank(l, &quoted->quote.selection[i], quoted) || any;
 	if (!any) {
 		c = check_add(l->v, about_logs, "event-log-banks", "a bank that both have",
 			      CVTPM_CHECK_UNKNOWN, "a log is proven by quoted PCRs alone");
@@ -271,7 +267,7 @@ static void judge_logs(struct logs *l, const struct quoted_pcrs *quoted)
 	check_data(l);
 }
 
-void machine_check_logs(const struct cvtpm_machine *machine, const struct quoted_pcrs *quoted,
+void machine_check_logs(const struct cvtpm_machine *machine, struct quoted_pcrs *quoted,
 			struct cvtpm_verification *v)
 {
 	struct logs *l;
