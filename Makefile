@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest demo test test-second-opinion fuzz bench install format clean help
+.PHONY: all deps deps-web deps-guest demo test test-web test-second-opinion fuzz bench install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -17,6 +17,7 @@ all: $(RELEASE)/build.ninja
 help:
 	@echo "make demo     watch a confidential VM's TPM come to life and be attacked"
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
+	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
@@ -45,6 +46,10 @@ demo: deps $(RELEASE)/build.ninja
 
 test: deps
 	@scripts/test $(BUILD)
+
+# The page of `cvtpm verify --html` in a real browser.
+test-web: deps-web all
+	@scripts/test-web $(RELEASE)/cvtpm $(RELEASE)
 
 # FLIP=1 flips each bit of some reports instead.
 test-second-opinion: deps $(RELEASE)/build.ninja

@@ -1,0 +1,64 @@
+# bash completion for cvtpm(1). What can be completed is asked of the program
+# itself, so that it is never behind.
+
+# The commands, or the options of one, from --help.
+_cvtpm_commands()
+{
+	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'
+}
+
+_cvtpm_options()
+{
+	"$1" "$2" --help 2>/dev/null | sed -n '/^  *-/{
+		s/^ *\(-[a-zA-Z?]\), /\1 /
+		s/^ *//
+		s/\(--[a-z][a-z-]*\)\(\[*=[^ ]*\)*.*/\1/
+		p
+	}' | tr ' ' '\n'
+}
+
+# Words that an option takes: cvtpm_words COMMAND OPTION
+_cvtpm_words()
+{
+	case $2 in
+	--startup) echo 'clear state none' ;;
+	--localities) echo '0 0-3' ;;
+	--platform-auth) echo random ;;
+	--ek) echo 'rsa2048 p256 p384 rsa3072' ;;
+	--pcr-banks) echo 'sha1 sha256 sha384 sha512' ;;
+	--key-type) echo 'p384 p256' ;;
+	--vmpl | --locality | -l) echo '0 1 2 3' ;;
+	--start-method | -m) echo '7 8' ;;
+	--engine) "${3:-cvtpm}" --version 2>/dev/null | sed -n 's/^engine \([a-z]*\):.*/\1/p' ;;
+	esac
+}
+
+_cvtpm()
+{
+	local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before= words
+	COMPREPLY=()
+
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W "$(_cvtpm_commands "$program") --help --version" -- "$word"))
+		return
+	fi
+	# "--option=word" comes as three words, "--option" "=" "word".
+	before=${COMP_WORDS[COMP_CWORD - 1]}
+	if [ "$word" = = ]; then
+		word=
+	elif [ "$before" = = ]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	words=$(_cvtpm_words "${COMP_WORDS[1]}" "$before" "$program")
+	if [ -n "$words" ]; then
+		COMPREPLY=($(compgen -W "$words" -- "$word"))
+	elif [[ $word == -* ]]; then
+		COMPREPLY=($(compgen -W "$(_cvtpm_options "$program" "${COMP_WORDS[1]}")" -- "$word"))
+	else
+		[ "${COMP_WORDS[1]}" = ca ] && COMPREPLY=($(compgen -W 'init show' -- "$word"))
+		COMPREPLY+=($(compgen -f -- "$word"))
+		compopt -o filenames 2>/dev/null
+	fi
+}
+
+complete -F _cvtpm cvtpm
