@@ -16,6 +16,7 @@ static const struct cli_command commands[] = {
 	{"manufacture", "make a persistent TPM with its certificates, once", cmd_manufacture},
 	{"attest", "gather a machine's evidence into one file, answer a challenge", cmd_attest},
 	{"verify", "check reports, certificates and a TPM's evidence", cmd_verify},
+	{"policy", "write and check policies for verify", cmd_policy},
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
 };

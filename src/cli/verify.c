@@ -10,6 +10,7 @@
 #include "cli/files.h"
 #include "cli/verify_machine.h"
 #include "cli/verify_output.h"
+#include "cli/verify_policy.h"
 #include "cvtpm/evidence.h"
 
 #include <argp.h>
@@ -32,6 +33,7 @@ struct arguments {
 	struct cvtpm_policy policy;
 	struct verify_output output;
 	struct verify_machine machine;
+	struct verify_policy rules;
 	int several; /* the option whose further values may follow without repeating it */
 };
 
@@ -56,6 +58,7 @@ enum verify_option {
 	OPTION_IDENTITY_ONLY,
 	OPTION_EK,
 	OPTION_PCRS,
+	OPTION_POLICY,
 	OPTION_JSON,
 	OPTION_HTML,
 };
@@ -89,6 +92,9 @@ static const struct argp_option options[] = {
 	{"ek-cert-report", OPTION_EK_CERT_REPORT, "FILE", 0,
 	 "the report from the report index, which binds the EK certificate", 1},
 	{"crl", OPTION_CRL, "FILE...", 0, "revocation lists of the root", 1},
+	{"policy", OPTION_POLICY, "FILE", 0,
+	 "rules from a file (`cvtpm policy`); the options below may add to them, never weaken them",
+	 2},
 	{"measurement", OPTION_MEASUREMENT, "HEX...", 0,
 	 "a measurement to accept, of an image that keeps the guest's kernel away from its TPM", 2},
 	{"measurement-process", OPTION_MEASUREMENT_PROCESS, "HEX...", 0,
@@ -232,6 +238,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		if (strlen(value) != 1 || value[0] < '0' || value[0] > '3')
 			argp_error(state, "--vmpl '%s': there are levels 0 to 3", value);
 		a->policy.vmpl = (uint32_t)(value[0] - '0');
+		a->rules.vmpl_given = true;
 		return 0;
 	case OPTION_AT:
 		if (!read_time(value, &a->policy.at))
@@ -245,6 +252,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case OPTION_REPORT_ONLY:
 		a->policy.report_only = true;
+		return 0;
+	case OPTION_POLICY:
+		set_once(state, &a->rules.path, value, "policy");
 		return 0;
 	case OPTION_BUNDLE:
 		set_once(state, &a->machine.bundle, value, "bundle");
@@ -329,6 +339,10 @@ static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
 	a->policy.measurement_count = a->measurement_count;
 	a->policy.lab_roots = lab_root;
 	a->policy.lab_root_count = a->lab_root ? 1 : 0;
+	if (!verify_policy_join(&a->rules, &a->policy)) {
+		free(v);
+		return CLI_FAULT;
+	}
 
 	result = cvtpm_verify_evidence(evidence, &a->policy, v);
 	if (!result) {
@@ -359,6 +373,7 @@ int cmd_verify(int argc, char **argv)
 	}
 	argp_err_exit_status = CLI_FAULT;
 	if (!argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) &&
+	    verify_policy_open(&a->rules, &a->policy) &&
 	    cli_read_optional(&files, a->report, &evidence.report) &&
 	    cli_read_optional(&files, a->ek_cert_report, &evidence.ek_cert_report) &&
 	    cli_read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
@@ -374,6 +389,7 @@ int cmd_verify(int argc, char **argv)
 						       judge(a, &evidence, &lab_root));
 		verify_machine_close(&a->machine);
 	}
+	verify_policy_close(&a->rules);
 	cli_free_files(&files);
 	free(a);
 	return result;
