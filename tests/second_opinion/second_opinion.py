@@ -8,6 +8,7 @@ what could not be run and why, what failed, and last the count. See docs/second-
 import argparse
 import concurrent.futures
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -127,7 +128,10 @@ def main():
         else:
             cases = [*evidence.genuine(), *evidence.amdsp(programs["lab_evidence"], folder), *evidence.lab_cases()]
             compare(cases, programs, os.path.join(folder, "cases"), count)
-            wrappers.compare(programs, folder, count)
+            try:
+                wrappers.compare(programs, folder, count)
+            except (AssertionError, OSError, subprocess.SubprocessError) as e:
+                count.add(False, f"message wrappers: {brief(str(e))}")
     print()
     for name, why in missing.items():
         print(f"{name}: not run: {why}")

@@ -21,7 +21,11 @@ class Fault(Exception):
 
 
 def run(*command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=120, env=dict(os.environ, RUST_BACKTRACE="0"))
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, timeout=120,
+                              env=dict(os.environ, RUST_BACKTRACE="0"))
+    except subprocess.TimeoutExpired as e:
+        raise Fault(str(e)) from e
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
