@@ -180,4 +180,15 @@ struct cvtpm_instance_info {
 void cvtpm_instance_get_info(const struct cvtpm_instance *instance,
 			     struct cvtpm_instance_info *info);
 
+/** The public area of one of the EKs, as TPM2_CreatePrimary returns it from its template:
+ *  `*len` bytes of TPM2B_PUBLIC, size field included; `*len` in: room at `out`
+ *  (CVTPM_EK_PUBLIC_MAX_SIZE, cvtpm/ek_template.h, is always enough). It is read from
+ *  the TPM, or made again where it is not at its handle, and compared with the owner's
+ *  record: what a guest put in its place is never returned.
+ *  CVTPM_ERR_NOT_FOUND: this TPM was made without such an EK. CVTPM_ERR_STATE: in failure
+ *  mode. CVTPM_ERR_TPM: not started, or a command was refused. CVTPM_ERR_AUTH: the
+ *  endorsement seed is not the one of the manufacture any more. CVTPM_ERR_SIZE. */
+int cvtpm_instance_ek_public(struct cvtpm_instance *instance, enum cvtpm_ek ek, uint8_t *out,
+			     size_t *len);
+
 #endif

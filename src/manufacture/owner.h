@@ -5,6 +5,7 @@
  *     owner.c         life, resets and commands of an instance (cvtpm/instance.h)
  *     manufacture.c   makes a TPM: banks, EKs, certificates, evidence
  *     renew.c         what is due after each TPM2_Startup(CLEAR)
+ *     ek_public.c     the public area of an EK, for who vouches for it
  *     evidence.c      asks for reports, keeps them in their indices
  *     storage.c       the owner's record, and a whole TPM copied with one commit
  *     provision.c     defines, fills, compares and locks NV indices
@@ -146,5 +147,8 @@ int manufacture_tpm(struct cvtpm_instance *o);
 /** What is due after a successful TPM2_Startup(CLEAR), whoever sent it. An error
  *  means that the TPM may not be used. */
 int renew_after_startup(struct cvtpm_instance *o);
+
+/** True when the key with this TPMT_PUBLIC is the EK of the record. */
+bool renew_is_recorded(const struct record_ek *made, const struct tpm_value *public_area);
 
 #endif

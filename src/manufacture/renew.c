@@ -30,8 +30,7 @@ static bool certificate_stands(struct cvtpm_instance *o, const struct record_ek 
 	return false;
 }
 
-/* True when the key with this TPMT_PUBLIC is the EK of the record. */
-static bool is_recorded(const struct record_ek *made, const struct tpm_value *public_area)
+bool renew_is_recorded(const struct record_ek *made, const struct tpm_value *public_area)
 {
 	enum cvtpm_hash_alg alg = (enum cvtpm_hash_alg)made->ek->name_alg;
 	uint8_t digest[CVTPM_HASH_MAX_SIZE];
@@ -73,7 +72,7 @@ static bool key_can_be_made_again(struct cvtpm_instance *o, const struct record_
 		owner_log_failure(o, CVTPM_LOG_WARN, "making again the EK", made->ek->name, err);
 		return false;
 	}
-	same = is_recorded(made, &public_area);
+	same = renew_is_recorded(made, &public_area);
 	if (!same)
 		LOG(&o->platform, CVTPM_LOG_WARN,
 		    "EK % is not the one that was certified: the endorsement seed has changed",
@@ -96,7 +95,7 @@ static bool key_stands(struct cvtpm_instance *o, const struct record_ek *made, b
 	int err = tpm_read_public(&o->client, made->ek->handle, &public_area);
 	bool absent = err == CVTPM_ERR_TPM && o->client.rc == TPM_RC_HANDLE_1;
 
-	if (err == 0 && is_recorded(made, &public_area))
+	if (err == 0 && renew_is_recorded(made, &public_area))
 		return true;
 	LOG(&o->platform, CVTPM_LOG_WARN,
 	    absent ? "EK % is not at % any more" : "another key than EK % is at %",
