@@ -20,6 +20,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_manufacture(int argc, char **argv);
 int cmd_attest(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_keylime(int argc, char **argv); /* `verify --keylime` */
 int cmd_policy(int argc, char **argv);
 int cmd_ca(int argc, char **argv);
 int cmd_crb_client(int argc, char **argv);

@@ -8,6 +8,8 @@
 #include "cli/attest.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/verify_hcl.h"
+#include "cli/verify_kds.h"
 #include "cli/verify_machine.h"
 #include "cli/verify_output.h"
 #include "cli/verify_policy.h"
@@ -33,6 +35,8 @@ struct arguments {
 	struct cvtpm_policy policy;
 	struct verify_output output;
 	struct verify_machine machine;
+	struct verify_hcl hcl;
+	struct verify_kds kds;
 	struct verify_policy rules;
 	int several; /* the option whose further values may follow without repeating it */
 };
@@ -59,6 +63,17 @@ enum verify_option {
 	OPTION_EK,
 	OPTION_PCRS,
 	OPTION_POLICY,
+	OPTION_KEYLIME, /* never parsed: cmd_verify sees it first */
+	OPTION_HCL,
+	OPTION_QUOTE,
+	OPTION_QUOTE_SIGNATURE,
+	OPTION_QUOTE_NONCE,
+	OPTION_PCR_VALUES,
+	OPTION_KDS,
+	OPTION_KDS_CA,
+	OPTION_CACHE,
+	OPTION_OFFLINE,
+	OPTION_PRODUCT,
 	OPTION_JSON,
 	OPTION_HTML,
 };
@@ -91,7 +106,30 @@ static const struct argp_option options[] = {
 	 "the EK as read from the TPM, TPM2B_PUBLIC or TPMT_PUBLIC", 1},
 	{"ek-cert-report", OPTION_EK_CERT_REPORT, "FILE", 0,
 	 "the report from the report index, which binds the EK certificate", 1},
-	{"crl", OPTION_CRL, "FILE...", 0, "revocation lists of the root", 1},
+	{"crl", OPTION_CRL, "FILE...", 0,
+	 "revocation lists of the root; `kds': the service's, which is then required", 1},
+	{"hcl", OPTION_HCL, "FILE", 0,
+	 "the HCL report of an Azure confidential VM (NV index 0x01400001), in place of report "
+	 "and EK",
+	 1},
+	{"quote", OPTION_QUOTE, "FILE", 0, "with --hcl: a quote (TPMS_ATTEST) by the key in it", 1},
+	{"quote-signature", OPTION_QUOTE_SIGNATURE, "FILE", 0,
+	 "its signature: TPMT_SIGNATURE, or RSASSA with SHA-256 bare", 1},
+	{"quote-nonce", OPTION_QUOTE_NONCE, "HEX", 0,
+	 "the nonce that you gave for it; without one its age cannot be told", 1},
+	{"pcr-values", OPTION_PCR_VALUES, "FILE", 0,
+	 "the quoted PCRs: CBOR as of `cvtpm attest', or the SHA-256 bank, 24 values bare", 1},
+	{"kds", OPTION_KDS, "URL", 0,
+	 "get what is missing from this key distribution service; `amd': AMD's", 1},
+	{"kds-ca", OPTION_KDS_CA, "FILE", 0, "trust only these CAs for its TLS", 1},
+	{"cache", OPTION_CACHE, "DIR", 0,
+	 "keep and look for its answers here (default $XDG_CACHE_HOME/cvtpm/kds or "
+	 "~/.cache/cvtpm/kds)",
+	 1},
+	{"offline", OPTION_OFFLINE, NULL, 0, "ask nobody: only what the cache has", 1},
+	{"product", OPTION_PRODUCT, "NAME", 0,
+	 "whose keys to ask for, where a report of version 2 does not tell: Milan, Genoa or Turin",
+	 1},
 	{"policy", OPTION_POLICY, "FILE", 0,
 	 "rules from a file (`cvtpm policy`); the options below may add to them, never weaken them",
 	 2},
@@ -110,6 +148,8 @@ static const struct argp_option options[] = {
 	{"identity-only", OPTION_IDENTITY_ONLY, NULL, 0,
 	 "of a bundle or a TPM, judge only where its EK was born: no AK, no quote", 2},
 	{"html", OPTION_HTML, "FILE", 0, "write a page for a browser, for people to read", 3},
+	{"keylime", OPTION_KEYLIME, NULL, 0,
+	 "alone: be Keylime's ek_check_script (docs/keylime.md)", 3},
 	{"json", OPTION_JSON, NULL, 0, "one line of JSON", 3},
 	{"quiet", 'q', NULL, 0, "the verdict alone, one line", 3},
 	{"verbose", 'v', NULL, 0, "on a terminal too, list the checks that passed", 3},
@@ -223,6 +263,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		a->several = key;
 		return 0;
 	case OPTION_CRL:
+		if (!strcmp(value, "kds")) {
+			a->kds.crl = a->policy.require_crl = true;
+			return 0;
+		}
 		add_file(state, a->crls, &a->crl_count, value);
 		a->several = key;
 		return 0;
@@ -280,6 +324,36 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		if (!cvtpm_pcr_choice_parse(value, &a->machine.pcrs))
 			argp_error(state, "--pcrs %s: write it as sha256:0-7,10+sha384:0", value);
 		return 0;
+	case OPTION_HCL:
+		set_once(state, &a->hcl.hcl, value, "hcl");
+		return 0;
+	case OPTION_QUOTE:
+		set_once(state, &a->hcl.quote, value, "quote");
+		return 0;
+	case OPTION_QUOTE_SIGNATURE:
+		set_once(state, &a->hcl.signature, value, "quote-signature");
+		return 0;
+	case OPTION_QUOTE_NONCE:
+		set_once(state, &a->hcl.nonce, value, "quote-nonce");
+		return 0;
+	case OPTION_PCR_VALUES:
+		set_once(state, &a->hcl.pcrs, value, "pcr-values");
+		return 0;
+	case OPTION_KDS:
+		set_once(state, &a->kds.url, value, "kds");
+		return 0;
+	case OPTION_KDS_CA:
+		set_once(state, &a->kds.ca_file, value, "kds-ca");
+		return 0;
+	case OPTION_CACHE:
+		set_once(state, &a->kds.cache_dir, value, "cache");
+		return 0;
+	case OPTION_OFFLINE:
+		a->kds.offline = true;
+		return 0;
+	case OPTION_PRODUCT:
+		set_once(state, &a->kds.product, value, "product");
+		return 0;
 	case OPTION_JSON:
 		a->output.json = true;
 		return 0;
@@ -297,6 +371,17 @@ static error_t parse(int key, char *value, struct argp_state *state)
 			argp_error(state, "--json, --quiet and --verbose: one of them");
 		if (verify_machine_usage(&a->machine))
 			argp_error(state, "%s", verify_machine_usage(&a->machine));
+		if (verify_hcl_usage(&a->hcl))
+			argp_error(state, "%s", verify_hcl_usage(&a->hcl));
+		if (verify_kds_usage(&a->kds))
+			argp_error(state, "%s", verify_kds_usage(&a->kds));
+		if (a->hcl.hcl) {
+			if (a->machine.bundle || a->machine.tpm || a->report || a->ek_cert ||
+			    a->ek_cert_report || a->ek_public)
+				argp_error(state, "--hcl takes the place of --bundle, --tpm, "
+						  "--report and everything of an EK");
+			return 0;
+		}
 		if (a->machine.bundle || a->machine.tpm) {
 			if (a->report || a->ek_cert || a->ek_cert_report || a->ek_public)
 				argp_error(state, "--bundle and --tpm take the place of --report, "
@@ -304,8 +389,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 			return 0;
 		}
 		if (!a->report && !a->ek_cert && !a->ek_cert_report)
-			argp_error(state, "no evidence: give --bundle, --tpm, --report or "
-					  "--ek-cert");
+			argp_error(state, "no evidence: give --bundle, --tpm, --report, "
+					  "--ek-cert or --hcl");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -325,7 +410,7 @@ static bool read_several(struct cli_files *files, const char *const *paths, size
 
 /* ---- the command ---- */
 
-static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
+static int judge(struct arguments *a, struct cvtpm_evidence *evidence,
 		 const struct cvtpm_bytes *lab_root)
 {
 	struct cvtpm_verification *v = malloc(sizeof(*v));
@@ -344,6 +429,11 @@ static int judge(struct arguments *a, const struct cvtpm_evidence *evidence,
 		return CLI_FAULT;
 	}
 
+	result = verify_kds_complete(&a->kds, evidence, &a->policy);
+	if (result != CLI_YES) {
+		free(v);
+		return result;
+	}
 	result = cvtpm_verify_evidence(evidence, &a->policy, v);
 	if (!result) {
 		result = verify_say(&a->output, v);
@@ -367,6 +457,11 @@ int cmd_verify(int argc, char **argv)
 	struct cli_files files = {.count = 0};
 	int result = CLI_FAULT;
 
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--keylime") == 0) {
+			free(a);
+			return cmd_keylime(argc - 1, argv);
+		}
 	if (!a) {
 		cli_error("out of memory");
 		return CLI_FAULT;
@@ -379,6 +474,7 @@ int cmd_verify(int argc, char **argv)
 	    cli_read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
 	    cli_read_optional(&files, a->ek_public, &evidence.ek_public) &&
 	    cli_read_optional(&files, a->lab_root, &lab_root) &&
+	    verify_hcl_open(&a->hcl, &files, &evidence, &a->policy) &&
 	    read_several(&files, a->certs, a->cert_count, certs) &&
 	    read_several(&files, a->crls, a->crl_count, crls)) {
 		evidence.certificate_count = a->cert_count;
@@ -389,6 +485,7 @@ int cmd_verify(int argc, char **argv)
 						       judge(a, &evidence, &lab_root));
 		verify_machine_close(&a->machine);
 	}
+	verify_kds_close(&a->kds);
 	verify_policy_close(&a->rules);
 	cli_free_files(&files);
 	free(a);
