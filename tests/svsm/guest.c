@@ -89,8 +89,12 @@ static int execute(void *context, const uint8_t *command, size_t command_len, ui
 
 void guest_open(struct guest *g, struct cvtpm_amdsp_lab *lab, enum cvtpm_ek ek)
 {
-	struct cvtpm_instance_config config = {.engine = &cvtpm_engine_libtpms,
-					       .eks = CVTPM_EK_RSA2048 | CVTPM_EK_P256};
+	guest_launch(g, lab, NULL, ek);
+}
+
+void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
+		  const struct cvtpm_amdsp_config *launch, enum cvtpm_ek ek)
+{
 	struct cvtpm_svsm_config svsm = {
 		.memory = {g, is_own, copy_in, copy_out},
 		.ek = ek,
@@ -104,15 +108,17 @@ void guest_open(struct guest *g, struct cvtpm_amdsp_lab *lab, enum cvtpm_ek ek)
 	memset(g->memory, 0, GUEST_SIZE);
 	assert_int_equal(cvtpm_store_memory_init(&g->store, g->store_memory, STORE_SIZE), 0);
 	if (lab)
-		assert_int_equal(cvtpm_amdsp_provider_launch(lab, NULL, &g->provider), 0);
+		assert_int_equal(cvtpm_amdsp_provider_launch(lab, launch, &g->provider), 0);
 	g->platform = (struct cvtpm_platform){.context = g,
 					      .entropy = entropy,
 					      .clock_ms = clock_ms,
 					      .log = log_line,
 					      .store = g->store};
-	config.provider = g->provider;
+	g->config = (struct cvtpm_instance_config){.engine = &cvtpm_engine_libtpms,
+						   .provider = g->provider,
+						   .eks = CVTPM_EK_RSA2048 | CVTPM_EK_P256};
 	assert_int_equal(
-		cvtpm_instance_open(&g->instance, g->instance_memory, &g->platform, &config), 0);
+		cvtpm_instance_open(&g->instance, g->instance_memory, &g->platform, &g->config), 0);
 	svsm.instance = g->instance;
 	svsm.provider = g->provider;
 	assert_int_equal(cvtpm_svsm_init(&g->svsm, &svsm), 0);

@@ -40,6 +40,7 @@ struct guest {
 	struct cvtpm_store *store;
 	struct cvtpm_snp_provider *provider;
 	struct cvtpm_instance *instance;
+	struct cvtpm_instance_config config;
 	void *instance_memory, *store_memory;
 	struct tpm_client client; /* through SVSM_VTPM_CMD, with the page at GUEST_BASE */
 	uint64_t time;
@@ -48,6 +49,9 @@ struct guest {
 /** A TPM with RSA 2048 and P-256 EKs and reports of `lab` (NULL: no evidence), started
  *  through the vTPM protocol, with handlers for `ek` (0: the default). */
 void guest_open(struct guest *g, struct cvtpm_amdsp_lab *lab, enum cvtpm_ek ek);
+/** The same, launched with `launch` (NULL: as usual). */
+void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
+		  const struct cvtpm_amdsp_config *launch, enum cvtpm_ek ek);
 void guest_close(struct guest *g);
 
 /** The memory at a guest's address. */
