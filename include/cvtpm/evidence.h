@@ -188,6 +188,10 @@ struct cvtpm_policy {
 	const struct cvtpm_pcr_rule *pcrs;
 	size_t pcr_count;
 	struct cvtpm_event_log_policy event_log;
+
+	/* What the quote of evidence->hcl must be over; data NULL: its age is "could not
+	 * tell". */
+	struct cvtpm_bytes hcl_nonce;
 };
 
 enum cvtpm_signing_keys { CVTPM_SIGNED_BY_VCEK = 1 << 0, CVTPM_SIGNED_BY_VLEK = 1 << 1 };
@@ -235,6 +239,16 @@ struct cvtpm_evidence {
 	/* A bundle (cvtpm/bundle.h) in place of everything above but `certificates` and
 	 * `crls`, to which what it has of these is added; data NULL: none. */
 	struct cvtpm_bytes bundle;
+
+	/* The HCL report of an Azure confidential VM (cvtpm/hcl.h) in place of a report and an
+	 * EK; data NULL: none. `machine` may then bring a quote by the key that it vouches for
+	 * (`signature` may also be a bare RSASSA signature with SHA-256), PCRs and logs. */
+	struct cvtpm_bytes hcl;
+
+	/* Lines that say why something could not be had that the caller went to get (from a key
+	 * distribution service); each is a check that is "could not tell". */
+	const char *const *unavailable;
+	size_t unavailable_count;
 };
 
 /* ---- the outcome ---- */
@@ -289,7 +303,7 @@ struct cvtpm_report_facts {
 	const char *about;              /* as in the checks on it; static */
 	uint8_t bytes[SNP_REPORT_SIZE]; /* as received */
 	const char *product;            /* "Milan", "Genoa", "Turin", "unknown"; static */
-	const char *binding; /* "ek-pub", "ek-cert", "" (no key of this evidence); static */
+	const char *binding; /* "ek-pub", "ek-cert", "hcl", "" (no key of this evidence); static */
 	struct cvtpm_certificate_facts leaf, ca, root;
 	bool lab, root_trusted;
 	bool measurement_allowed; /* the policy has an entry for it: the two below */

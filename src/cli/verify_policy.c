@@ -107,6 +107,8 @@ bool verify_policy_join(struct verify_policy *p, struct cvtpm_policy *options)
 	joined.report_only = options->report_only;
 	joined.identity_only = options->identity_only;
 	joined.asked = options->asked;
+	joined.hcl_nonce = options->hcl_nonce;
+	joined.require_crl |= options->require_crl;
 	*options = joined;
 	return true;
 }

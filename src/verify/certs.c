@@ -151,7 +151,11 @@ static const uint8_t table_guids[][16] = {
 	/* ARK c0b406a4-a803-4952-9743-3fb6014cd0ae */
 	{0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
 	 0xae},
+	/* a revocation list 92f81bc3-5811-4d3d-97ff-d19f88dc67ea */
+	{0x92, 0xf8, 0x1b, 0xc3, 0x58, 0x11, 0x4d, 0x3d, 0x97, 0xff, 0xd1, 0x9f, 0x88, 0xdc, 0x67,
+	 0xea},
 };
+#define TABLE_CRL   4
 #define TABLE_GUIDS (sizeof(table_guids) / sizeof(table_guids[0]))
 
 /* Index into table_guids, TABLE_GUIDS for another one. */
@@ -167,6 +171,17 @@ static size_t guid_find(const uint8_t *guid)
 static uint32_t le32(const uint8_t *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static int list_add_crl(struct cert_list *list, const uint8_t *data, size_t len, const char **why)
+{
+	if (list->crl_count == CERT_CRLS_MAX) {
+		*why = "more than 8 certificate tables with revocation lists";
+		return CVTPM_ERR_FORMAT;
+	}
+	list->crls[list->crl_count++] = (struct cvtpm_bytes){
+		.data = data, .len = len, .name = "revocation list of a certificate table"};
+	return 0;
 }
 
 int certs_add_table(struct cert_list *list, const uint8_t *table, size_t len, const char **why)
@@ -192,7 +207,8 @@ int certs_add_table(struct cert_list *list, const uint8_t *table, size_t len, co
 			return CVTPM_ERR_FORMAT;
 		}
 		seen[guid] = true;
-		CVTPM_TRY(add_ders(list, table + offset, size, why));
+		CVTPM_TRY(guid == TABLE_CRL ? list_add_crl(list, table + offset, size, why)
+					    : add_ders(list, table + offset, size, why));
 	}
 	*why = "a certificate table without an end";
 	return CVTPM_ERR_FORMAT;
@@ -223,6 +239,7 @@ void certs_free(struct cert_list *list)
 	for (size_t i = 0; i < list->count; i++)
 		X509_free(list->certs[i]);
 	list->count = 0;
+	list->crl_count = 0;
 }
 
 void name_text(char text[NAME_TEXT_SIZE], const X509_NAME *name)

@@ -10,15 +10,20 @@
 #define CERT_MAX_SIZE                                                                              \
 	16384 /* one certificate's DER; the largest that manufacture makes is 12 KiB */
 
+#define CERT_CRLS_MAX 8 /* certificate tables that may bring a list */
+
 struct cert_list {
 	X509 *certs[CERTS_MAX]; /* owned */
 	size_t count;
+	/* Revocation lists of certificate tables, where they lie in the caller's bytes. */
+	struct cvtpm_bytes crls[CERT_CRLS_MAX];
+	size_t crl_count;
 };
 
 /* Adds every certificate in `bytes`, duplicates once. 0, or CVTPM_ERR_FORMAT
  * with what is wrong in `why` (constant text). */
 int certs_add(struct cert_list *list, const struct cvtpm_bytes *bytes, const char **why);
-/* Adds those of a GHCB certificate table (GHCB 4.1.8.1). */
+/* Adds those of a GHCB certificate table (GHCB 4.1.8.1), and its revocation list. */
 int certs_add_table(struct cert_list *list, const uint8_t *table, size_t len, const char **why);
 void certs_free(struct cert_list *list);
 

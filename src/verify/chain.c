@@ -516,8 +516,8 @@ static void say_missing_ca(const struct chain *chain, const char *about,
 }
 
 void chain_check(const struct chain *chain, const struct snp_report *r,
-		 const struct cvtpm_bytes *crls, size_t crl_count, bool require_crl, int64_t at,
-		 const char *about, struct cvtpm_verification *v)
+		 const struct crl_lists *crls, int64_t at, const char *about,
+		 struct cvtpm_verification *v)
 {
 	struct vcek_facts facts;
 
@@ -534,7 +534,7 @@ void chain_check(const struct chain *chain, const struct snp_report *r,
 	check_chain(chain, about, v);
 	check_root(chain, about, v);
 	check_dates(chain, at, about, v);
-	chain_check_revocation(chain, crls, crl_count, require_crl, at, about, v);
+	chain_check_revocation(chain, crls, at, about, v);
 	check_product(chain, &facts, r, about, v);
 	check_certificate_tcb(chain, &facts, r, about, v);
 	check_chip(chain, &facts, r, about, v);

@@ -88,17 +88,25 @@ struct chain {
 void chain_find(struct chain *chain, const struct snp_report *report, const struct cert_list *certs,
 		struct root_list *roots);
 
+/* Revocation lists: those that the verifier chose, and those that came with the evidence. The
+ * latter can refuse, and where they are good they count; what they lack is held against
+ * nobody, unless a list is asked for. */
+struct crl_lists {
+	const struct cvtpm_bytes *chosen, *brought;
+	size_t chosen_count, brought_count;
+	bool require; /* the policy wants one */
+};
+
 /* Adds the lines from the signature to the revocation. */
 void chain_check(const struct chain *chain, const struct snp_report *report,
-		 const struct cvtpm_bytes *crls, size_t crl_count, bool require_crl, int64_t at,
-		 const char *about, struct cvtpm_verification *v);
+		 const struct crl_lists *crls, int64_t at, const char *about,
+		 struct cvtpm_verification *v);
 
 /* `at` within the certificate's validity. */
 bool cert_in_date(const X509 *cert, int64_t at);
 
 /* Revocation of the chain's CA and root (crl.c). */
-void chain_check_revocation(const struct chain *chain, const struct cvtpm_bytes *crls,
-			    size_t crl_count, bool require_crl, int64_t at, const char *about,
-			    struct cvtpm_verification *v);
+void chain_check_revocation(const struct chain *chain, const struct crl_lists *crls, int64_t at,
+			    const char *about, struct cvtpm_verification *v);
 
 #endif

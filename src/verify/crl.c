@@ -54,7 +54,8 @@ static bool is_revoked(X509_CRL *crl, X509 *cert)
 	return X509_CRL_get0_by_cert(crl, &entry, cert) != 0;
 }
 
-enum crl_use { CRL_OTHER, CRL_GOOD, CRL_DAMAGED, CRL_FORGED, CRL_STALE, CRL_PARTIAL, CRL_REVOKED };
+/* The worst counts, but a good list beside one that is too old is a good list. */
+enum crl_use { CRL_OTHER, CRL_STALE, CRL_PARTIAL, CRL_GOOD, CRL_DAMAGED, CRL_FORGED, CRL_REVOKED };
 
 static enum crl_use crl_judge(const struct cvtpm_bytes *bytes, const struct chain *chain,
 			      int64_t at)
@@ -80,44 +81,66 @@ static enum crl_use crl_judge(const struct cvtpm_bytes *bytes, const struct chai
 	return use;
 }
 
-void chain_check_revocation(const struct chain *chain, const struct cvtpm_bytes *crls,
-			    size_t crl_count, bool require_crl, int64_t at, const char *about,
-			    struct cvtpm_verification *v)
+static enum crl_use judge_all(const struct cvtpm_bytes *crls, size_t count,
+			      const struct chain *chain, int64_t at)
+{
+	enum crl_use use = CRL_OTHER;
+
+	for (size_t i = 0; i < count && chain->root; i++) {
+		enum crl_use one = crl_judge(&crls[i], chain, at);
+
+		if (one > use)
+			use = one;
+	}
+	return use;
+}
+
+static void say_no_list(const struct crl_lists *crls, const char *about,
+			struct cvtpm_verification *v)
+{
+	struct cvtpm_check *c =
+		check_add(v, about, "revocation", "revocation",
+			  crls->require ? CVTPM_CHECK_UNKNOWN : CVTPM_CHECK_NOT_CHECKED,
+			  "AMD may have withdrawn the CA");
+
+	check_expected(c, "not revoked%s",
+		       crls->require ? ", by a list, which the policy requires" : "");
+	check_found(c, "not checked: no list was given (--crl)");
+}
+
+void chain_check_revocation(const struct chain *chain, const struct crl_lists *crls, int64_t at,
+			    const char *about, struct cvtpm_verification *v)
 {
 	static const struct {
 		enum cvtpm_check_verdict verdict;
 		const char *text;
 	} says[] = {
 		[CRL_OTHER] = {CVTPM_CHECK_UNKNOWN, "no list of this chain's root"},
+		[CRL_STALE] = {CVTPM_CHECK_UNKNOWN, "a list that is not in date"},
+		[CRL_PARTIAL] = {CVTPM_CHECK_UNKNOWN, "a list that does not cover everything"},
 		[CRL_GOOD] = {CVTPM_CHECK_OK, "not revoked"},
 		[CRL_DAMAGED] = {CVTPM_CHECK_REFUSED, "a list that is damaged, or none"},
 		[CRL_FORGED] = {CVTPM_CHECK_REFUSED, "a list that the root did not sign"},
-		[CRL_STALE] = {CVTPM_CHECK_UNKNOWN, "a list that is not in date"},
-		[CRL_PARTIAL] = {CVTPM_CHECK_UNKNOWN, "a list that does not cover everything"},
 		[CRL_REVOKED] = {CVTPM_CHECK_REFUSED, "revoked by the root"},
 	};
-	enum crl_use use = CRL_OTHER;
+	enum crl_use chosen = judge_all(crls->chosen, crls->chosen_count, chain, at);
+	enum crl_use brought = judge_all(crls->brought, crls->brought_count, chain, at);
+	enum crl_use use = brought > chosen ? brought : chosen;
+	bool wanted = crls->chosen_count || crls->require;
+	enum cvtpm_check_verdict verdict = says[use].verdict;
 	struct cvtpm_check *c;
 
-	if (!crl_count) {
-		c = check_add(v, about, "revocation", "revocation",
-			      require_crl ? CVTPM_CHECK_UNKNOWN : CVTPM_CHECK_NOT_CHECKED,
-			      "AMD may have withdrawn the CA");
-		check_expected(c, "not revoked%s",
-			       require_crl ? ", by a list, which the policy requires" : "");
-		check_found(c, "not checked: no list was given (--crl)");
+	ERR_clear_error();
+	if (!crls->chosen_count && !crls->brought_count) {
+		say_no_list(crls, about, v);
 		return;
 	}
-	/* The worst of all lists counts; CRL_OTHER is no list at all. */
-	for (size_t i = 0; i < crl_count && chain->root; i++) {
-		enum crl_use one = crl_judge(&crls[i], chain, at);
-
-		if (one > use)
-			use = one;
-	}
-	c = check_add(v, about, "revocation", "revocation", says[use].verdict,
+	if (verdict == CVTPM_CHECK_UNKNOWN && !wanted)
+		verdict = CVTPM_CHECK_NOT_CHECKED;
+	c = check_add(v, about, "revocation", "revocation", verdict,
 		      "AMD may have withdrawn the CA");
 	check_expected(c, "%s not revoked", chain->vlek ? "ASVK" : "ASK");
-	check_found(c, "%s", says[use].text);
-	ERR_clear_error();
+	check_found(c, "%s%s%s", verdict == CVTPM_CHECK_NOT_CHECKED ? "not checked: " : "",
+		    says[use].text,
+		    brought > chosen ? " (of a certificate table, which the host chooses)" : "");
 }

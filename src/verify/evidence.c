@@ -5,6 +5,7 @@
 #include "cvtpm/evidence.h"
 #include "cvtpm/bundle.h"
 #include "cvtpm/err.h"
+#include "verify/azure.h"
 #include "verify/chain.h"
 #include "verify/checks.h"
 #include "verify/ek.h"
@@ -19,7 +20,7 @@
 #include <time.h>
 
 /* What a report's REPORT_DATA turned out to bind. */
-enum binding { BINDING_NONE, BINDING_EK_PUB, BINDING_EK_CERT };
+enum binding { BINDING_NONE, BINDING_EK_PUB, BINDING_EK_CERT, BINDING_HCL };
 
 struct judged {
 	const char *about;
@@ -36,6 +37,7 @@ struct job {
 	struct root_list roots;
 	struct cert_list certs;
 	struct ek_evidence ek;
+	struct azure azure;
 	/* The report that was named, that of the report index, that of the certificate. */
 	struct judged named, index, inside;
 	struct quoted_pcrs quoted;
@@ -146,6 +148,11 @@ static bool gather(struct job *job)
 	const struct cvtpm_evidence *e = job->evidence;
 	bool good = gather_certificates(job);
 
+	if (e->hcl.data) {
+		job->named.about = "report";
+		job->named.bytes = azure_open(&job->azure, &e->hcl, job->v);
+		return job->named.bytes && good;
+	}
 	good = gather_report(job, &job->named, &e->report, "report") && good;
 	good = gather_report(job, &job->index, &e->ek_cert_report, "index report") && good;
 	good = ek_open(&job->ek, e, job->at, &job->certs, job->v) && good;
@@ -161,6 +168,8 @@ static enum binding find_binding(const struct job *job, const uint8_t *bytes)
 	const uint8_t *report_data = bytes + 0x50;
 	uint8_t digest[SNP_REPORT_DATA_SIZE];
 
+	if (job->evidence->hcl.data)
+		return job->azure.bound ? BINDING_HCL : BINDING_NONE;
 	if (ek_pub_digest(&job->ek, digest) && !memcmp(digest, report_data, sizeof(digest)))
 		return BINDING_EK_PUB;
 	if (ek_cert_digest(&job->ek, digest) && !memcmp(digest, report_data, sizeof(digest)))
@@ -184,7 +193,12 @@ static void bind(struct job *job)
 
 static const char *binding_name(enum binding binding)
 {
-	return binding == BINDING_EK_PUB ? "ek-pub" : binding == BINDING_EK_CERT ? "ek-cert" : "";
+	static const char *const names[] = {[BINDING_NONE] = "",
+					    [BINDING_EK_PUB] = "ek-pub",
+					    [BINDING_EK_CERT] = "ek-cert",
+					    [BINDING_HCL] = "hcl"};
+
+	return names[binding];
 }
 
 static const char *binding_text(enum binding binding)
@@ -194,6 +208,7 @@ static const char *binding_text(enum binding binding)
 		return "ek-pub: SHA-512 of the EK's TPM2B_PUBLIC";
 	case BINDING_EK_CERT:
 		return "ek-cert: SHA-512 of the EK certificate";
+	case BINDING_HCL:
 	case BINDING_NONE:
 		break;
 	}
@@ -216,6 +231,10 @@ static void check_binding(struct job *job, const struct judged *judged)
 	enum cvtpm_check_verdict otherwise =
 		index && !job->ek.cert ? CVTPM_CHECK_UNKNOWN : CVTPM_CHECK_REFUSED;
 
+	if (job->evidence->hcl.data) {
+		azure_check_binding(&job->azure, job->v);
+		return;
+	}
 	if (!have_ek) {
 		c = check_add(job->v, judged->about, "binding", "binding",
 			      job->policy->report_only ? CVTPM_CHECK_NOT_CHECKED
@@ -267,6 +286,11 @@ static void check_isolation(struct job *job, const struct judged *judged,
 
 static void judge_report(struct job *job, struct judged *judged)
 {
+	const struct crl_lists crls = {.chosen = job->evidence->crls,
+				       .chosen_count = job->evidence->crl_count,
+				       .brought = job->certs.crls,
+				       .brought_count = job->certs.crl_count,
+				       .require = job->policy->require_crl};
 	const struct cvtpm_allowed_measurement *allowed;
 	enum cvtpm_product product;
 	struct chain chain;
@@ -284,8 +308,7 @@ static void judge_report(struct job *job, struct judged *judged)
 	chain_find(&chain, &judged->report, &job->certs, &job->roots);
 	job->v->lab |= chain.lab;
 	facts_set_chain(facts, &chain);
-	chain_check(&chain, &judged->report, job->evidence->crls, job->evidence->crl_count,
-		    job->policy->require_crl, job->at, judged->about, job->v);
+	chain_check(&chain, &judged->report, &crls, job->at, judged->about, job->v);
 	product = chain.product != CVTPM_PRODUCT_UNKNOWN ? chain.product
 							 : report_product(&judged->report);
 	report_check_policy(&judged->report, product, job->policy, judged->about, job->v);
@@ -361,12 +384,27 @@ static void check_others(struct job *job)
 	if (e->platform_certificate.data)
 		platform_certificate_check(&e->platform_certificate, job->ek.cert, &job->certs,
 					   job->at, job->v);
+	if (e->hcl.data)
+		azure_check(&job->azure, e->machine, &job->policy->hcl_nonce, &job->quoted, job->v);
 	if (e->machine) {
-		machine_check(e->machine, job->policy->asked, &job->ek, (int64_t)time(NULL),
-			      &job->quoted, job->v);
+		if (!e->hcl.data)
+			machine_check(e->machine, job->policy->asked, &job->ek, (int64_t)time(NULL),
+				      &job->quoted, job->v);
 		machine_check_logs(e->machine, &job->quoted, job->v);
 	}
 	machine_check_policy(e->machine, job->policy, &job->quoted, job->v);
+}
+
+static void check_unavailable(struct job *job)
+{
+	for (size_t i = 0; i < job->evidence->unavailable_count; i++) {
+		struct cvtpm_check *c = check_add(
+			job->v, evidence_about, "fetched", "certificates and lists of a service",
+			CVTPM_CHECK_UNKNOWN, "what is missing cannot be judged");
+
+		check_expected(c, "what the evidence lacks");
+		check_found(c, "%s", job->evidence->unavailable[i]);
+	}
 }
 
 static void conclude(struct cvtpm_verification *v)
@@ -409,6 +447,7 @@ int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cv
 			check_others(job);
 			add_claims(job);
 		}
+		check_unavailable(job);
 		conclude(out);
 	}
 	ek_close(&job->ek);

@@ -67,6 +67,7 @@ struct cvtpm_report_facts *facts_add_report(struct cvtpm_facts *facts, const cha
 void facts_set_chain(struct cvtpm_report_facts *facts, const struct chain *chain)
 {
 	struct snp_report report;
+	struct vcek_facts leaf;
 	enum cvtpm_product product;
 
 	if (!facts)
@@ -74,6 +75,10 @@ void facts_set_chain(struct cvtpm_report_facts *facts, const struct chain *chain
 	report_read(&report, facts->bytes);
 	product =
 		chain->product != CVTPM_PRODUCT_UNKNOWN ? chain->product : report_product(&report);
+	if (product == CVTPM_PRODUCT_UNKNOWN && chain->leaf) {
+		vcek_read(&leaf, chain->leaf);
+		product = vcek_product(&leaf);
+	}
 	facts->product = product_name(product);
 	facts->lab = chain->lab;
 	facts->root_trusted = chain->root_trusted;

@@ -22,6 +22,9 @@ struct answer {
 	bool has_ak, has_ek, has_signature;
 	struct cvtpm_tpm_public ak, ek;
 	struct cvtpm_tpm_signature signature;
+	/* Of a HCL report: a key without a public area, and a nonce of the caller's. */
+	const struct cvtpm_tpm_key *bare_ak;
+	const struct cvtpm_bytes *bare_nonce;
 };
 
 /* A verdict from a call of tpm_evidence.h, whose fault here must not pass for evidence's. */
@@ -193,15 +196,29 @@ static void say_unasked(struct answer *a)
 
 /* ---- the quote ---- */
 
+static int read_signature(struct answer *a)
+{
+	const struct cvtpm_bytes *bytes = &a->machine->signature;
+
+	/* Tools of Azure's world strip the TPMT_SIGNATURE, which is 6 bytes longer. */
+	if (a->bare_ak && bytes->len == a->bare_ak->size)
+		return cvtpm_tpm_signature_from_rsassa(bytes->data, bytes->len,
+						       CVTPM_TPM_ALG_SHA256, &a->signature);
+	return cvtpm_tpm_signature_read(bytes->data, bytes->len, &a->signature);
+}
+
 static bool check_signature(struct answer *a)
 {
-	const struct cvtpm_machine *m = a->machine;
-	int result = cvtpm_tpm_signature_read(m->signature.data, m->signature.len, &a->signature);
+	const struct cvtpm_bytes *quote = &a->machine->quote;
+	int result = read_signature(a);
 	struct cvtpm_check *c;
 
-	if (!result)
-		result = cvtpm_tpm_check_signature_by(&a->ak, &a->signature, m->quote.data,
-						      m->quote.len);
+	if (!result && a->bare_ak)
+		result = cvtpm_tpm_check_signature(a->bare_ak, &a->signature, quote->data,
+						   quote->len);
+	else if (!result)
+		result = cvtpm_tpm_check_signature_by(&a->ak, &a->signature, quote->data,
+						      quote->len);
 	c = check_add(a->v, about_quote, "quote-signature", "signature", verdict_of(result),
 		      "the AK's TPM said this");
 	check_expected(c, "by the AK");
@@ -296,13 +313,77 @@ static void say_clock(struct answer *a, const struct cvtpm_quote *quote)
 	check_found(c, "%016" PRIx64, quote->firmware_version);
 }
 
+/* Without a nonce of the caller's the quote may be of any time. */
+static bool check_bare_nonce(struct answer *a, const struct cvtpm_quote *quote)
+{
+	const struct cvtpm_bytes *nonce = a->bare_nonce;
+	int result = nonce->len ? cvtpm_quote_check_nonce(quote, nonce->data, nonce->len) : 0;
+	char text[2 * CVTPM_TPM_NAME_MAX + 1];
+	struct cvtpm_check *c = check_add(a->v, about_quote, "quote-nonce", "nonce",
+					  nonce->len ? verdict_of(result) : CVTPM_CHECK_UNKNOWN,
+					  "made after the question");
+
+	check_expected(c, "a nonce of this verifier's");
+	hex_text(text, quote->extra, quote->extra_len);
+	if (nonce->len)
+		found_or_problem(c, result, "that nonce");
+	else
+		check_found(c, "none was named (--quote-nonce); it is over %s",
+			    quote->extra_len ? text : "nothing");
+	return nonce->len && !result;
+}
+
+static void check_bare_quote(struct answer *a, struct quoted_pcrs *quoted)
+{
+	bool good = check_signature(a);
+
+	good = check_bare_nonce(a, &quoted->quote) && good;
+	if (a->signature.hash)
+		good = check_values(a, quoted) && good;
+	say_clock(a, &quoted->quote);
+	quoted->proven = good;
+}
+
+/* TPMS_ATTEST, or a line on what it is instead. */
+static bool read_quote(struct answer *a, struct cvtpm_quote *quote)
+{
+	int result = cvtpm_quote_read(a->machine->quote.data, a->machine->quote.len, quote);
+	struct cvtpm_check *c = check_add(a->v, about_quote, "quote", "form", verdict_of(result),
+					  "nothing else that a TPM signs is a quote");
+
+	check_expected(c, "a TPMS_ATTEST with a quote");
+	found_or_problem(c, result, "so");
+	return !result;
+}
+
+void machine_check_bare_quote(const struct cvtpm_machine *machine, const struct cvtpm_tpm_key *ak,
+			      const struct cvtpm_bytes *nonce, struct quoted_pcrs *quoted,
+			      struct cvtpm_verification *v)
+{
+	struct answer a = {.machine = machine, .v = v, .bare_ak = ak, .bare_nonce = nonce};
+	struct cvtpm_check *c;
+
+	quoted->proven = false;
+	if (machine->quote.data && machine->signature.data && ak) {
+		if (read_quote(&a, &quoted->quote))
+			check_bare_quote(&a, quoted);
+		return;
+	}
+	c = check_add(v, about_quote, "quote", "quote", CVTPM_CHECK_UNKNOWN,
+		      "what the machine runs now");
+	check_expected(c, "a quote and its signature");
+	check_found(c, "%s",
+		    !ak                    ? "no AK to verify one with"
+		    : !machine->quote.data ? "no quote"
+					   : "no signature");
+}
+
 static void check_quote(struct answer *a, struct quoted_pcrs *quoted)
 {
 	const struct cvtpm_machine *m = a->machine;
 	bool given = m->quote.data && m->signature.data && a->has_ak;
 	struct cvtpm_check *c;
-	bool good;
-	int result;
+	bool good, is_quote;
 
 	if (!given) {
 		c = check_add(a->v, about_quote, "quote", "quote", CVTPM_CHECK_UNKNOWN,
@@ -311,13 +392,9 @@ static void check_quote(struct answer *a, struct quoted_pcrs *quoted)
 		check_found(c, "%s", a->has_ak ? "none" : "no AK to verify one with");
 		return;
 	}
-	result = cvtpm_quote_read(m->quote.data, m->quote.len, &quoted->quote);
-	c = check_add(a->v, about_quote, "quote", "form", verdict_of(result),
-		      "nothing else that a TPM signs is a quote");
-	check_expected(c, "a TPMS_ATTEST with a quote");
-	found_or_problem(c, result, "so");
+	is_quote = read_quote(a, &quoted->quote);
 	good = check_signature(a);
-	if (result)
+	if (!is_quote)
 		return;
 	good = check_nonce(a, &quoted->quote) && good;
 	good = check_signer(a, &quoted->quote) && good;

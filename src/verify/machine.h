@@ -19,6 +19,12 @@ void machine_check(const struct cvtpm_machine *machine, const struct cvtpm_chall
 		   const struct ek_evidence *ek, int64_t now, struct quoted_pcrs *quoted,
 		   struct cvtpm_verification *v);
 
+/* The same for a quote by a key that a HCL report vouches for: there is no public area and no
+ * challenge, but perhaps a nonce. `ak` may be NULL: there is none to verify with. */
+void machine_check_bare_quote(const struct cvtpm_machine *machine, const struct cvtpm_tpm_key *ak,
+			      const struct cvtpm_bytes *nonce, struct quoted_pcrs *quoted,
+			      struct cvtpm_verification *v);
+
 /* Adds the lines on the event logs against proven PCRs. */
 void machine_check_logs(const struct cvtpm_machine *machine, struct quoted_pcrs *quoted,
 			struct cvtpm_verification *v);
