@@ -22,7 +22,7 @@ help:
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
-	@echo "make bench    measurements against other TPMs"
+	@echo "make bench    measurements (docs/bench.md)"
 	@echo "make deps     install the packages that build and tests need (deps-web, deps-guest: later suites)"
 	@echo "make format   format the sources with clang-format"
 
@@ -62,8 +62,11 @@ fuzz: deps $(FUZZING)/build.ninja
 	@ninja -C $(FUZZING) --quiet
 	@scripts/fuzz $(FUZZING) $(SECONDS) $(FUZZ)
 
-bench:
-	@echo "bench: nothing to measure yet: the libtpms engine is what the others use too"
+bench: deps $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet bench/bench-verify
+	@$(RELEASE)/bench/bench-verify tests/data
+	@$(RELEASE)/bench/bench-verify --json tests/data >$(RELEASE)/bench-verify.json
+	@echo "as JSON: $(RELEASE)/bench-verify.json; how to read it: docs/bench.md"
 
 install: all
 	@meson install -C $(RELEASE) --no-rebuild

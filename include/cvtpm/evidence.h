@@ -339,6 +339,25 @@ struct cvtpm_verification {
 int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cvtpm_policy *policy,
 			  struct cvtpm_verification *out);
 
+/* A cache for whoever verifies many times: certificates that have been read, and
+ * which of them have been found signed by which. Each is kept under the SHA-256 of
+ * the whole certificates, so that one altered byte makes another entry, and only
+ * what holds is kept. Everything that depends on anything else (the report's own
+ * signature, roots, dates, revocation, policy) is judged anew each time: the
+ * outcome is the same with and without. Bounded (about 1 MB); any number of
+ * threads may use one at once. */
+struct cvtpm_chain_cache;
+
+/** NULL: no memory. */
+struct cvtpm_chain_cache *cvtpm_chain_cache_new(void);
+/** When no call uses it any more. NULL is allowed. */
+void cvtpm_chain_cache_free(struct cvtpm_chain_cache *cache);
+
+/** cvtpm_verify_evidence() with a cache; NULL: without. */
+int cvtpm_verify_evidence_cached(struct cvtpm_chain_cache *cache,
+				 const struct cvtpm_evidence *evidence,
+				 const struct cvtpm_policy *policy, struct cvtpm_verification *out);
+
 /** Reads a measurement from its 96 hexadecimal digits; false: it is not that. */
 bool cvtpm_parse_measurement(const char *hex, uint8_t digest[SNP_MEASUREMENT_SIZE]);
 

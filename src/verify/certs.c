@@ -1,6 +1,7 @@
 /* Reading certificates from whatever they come in. */
 #include "verify/certs.h"
 #include "cvtpm/err.h"
+#include "verify/cache.h"
 #include "verify/checks.h"
 
 #include <openssl/err.h>
@@ -62,7 +63,7 @@ static int add_ders(struct cert_list *list, const uint8_t *p, size_t len, const 
 	size_t found = 0;
 
 	while (p < end && *p == 0x30) {
-		X509 *cert = cert_read_der(&p, (size_t)(end - p));
+		X509 *cert = cache_read_der(list->cache, &p, (size_t)(end - p));
 
 		if (!cert) {
 			*why = "a damaged certificate, or not DER";
@@ -90,7 +91,7 @@ static int add_pem_block(struct cert_list *list, const char *name, const uint8_t
 		*why = "a PEM block that is not a certificate";
 		return CVTPM_ERR_FORMAT;
 	}
-	cert = cert_read_der(&p, (size_t)len);
+	cert = cache_read_der(list->cache, &p, (size_t)len);
 	if (!cert || p != der + len) {
 		X509_free(cert);
 		*why = "a damaged certificate";

@@ -6,6 +6,8 @@
 
 #include <openssl/x509.h>
 
+struct cvtpm_chain_cache;
+
 #define CERTS_MAX 64
 #define CERT_MAX_SIZE                                                                              \
 	16384 /* one certificate's DER; the largest that manufacture makes is 12 KiB */
@@ -15,6 +17,7 @@
 struct cert_list {
 	X509 *certs[CERTS_MAX]; /* owned */
 	size_t count;
+	struct cvtpm_chain_cache *cache; /* of the caller; NULL: none */
 	/* Revocation lists of certificate tables, where they lie in the caller's bytes. */
 	struct cvtpm_bytes crls[CERT_CRLS_MAX];
 	size_t crl_count;

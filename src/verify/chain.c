@@ -1,6 +1,7 @@
 /* Finding and judging the chain of a report. */
 #include "verify/chain.h"
 #include "cvtpm/err.h"
+#include "verify/cache.h"
 #include "verify/checks.h"
 
 #include <openssl/ecdsa.h>
@@ -127,11 +128,19 @@ static bool report_signed_by(const struct snp_report *r, X509 *cert)
 	return good;
 }
 
-static bool signed_by(X509 *cert, X509 *issuer)
+static bool signed_by(struct cvtpm_chain_cache *cache, X509 *cert, X509 *issuer)
 {
 	EVP_PKEY *key = X509_get0_pubkey(issuer);
+	uint8_t name[32];
+	bool named = cache_name(cache, CACHE_SIGNED, (X509 *[]){cert, issuer}, 2, name);
 
-	return key && X509_verify(cert, key) == 1;
+	if (named && cache_knows(cache, name))
+		return true;
+	if (!key || X509_verify(cert, key) != 1)
+		return false;
+	if (named)
+		cache_learn(cache, name);
+	return true;
 }
 
 /* ---- finding ---- */
@@ -164,7 +173,7 @@ static X509 *find_issuer(X509 *cert, const struct cert_list *certs, X509 **named
 
 		if (X509_NAME_cmp(X509_get_subject_name(candidate), X509_get_issuer_name(cert)))
 			continue;
-		if (signed_by(cert, candidate))
+		if (signed_by(certs->cache, cert, candidate))
 			return candidate;
 		if (!*named)
 			*named = candidate;
@@ -214,7 +223,8 @@ void chain_find(struct chain *chain, const struct snp_report *r, const struct ce
 {
 	X509 *named = NULL;
 
-	*chain = (struct chain){.vlek = report_signing_key(r) == SIGNING_KEY_VLEK};
+	*chain = (struct chain){.vlek = report_signing_key(r) == SIGNING_KEY_VLEK,
+				.cache = certs->cache};
 	chain->leaf =
 		find_leaf(r, certs, chain->vlek ? "SEV-VLEK" : "SEV-VCEK", &chain->signature_good);
 	if (!chain->leaf)
@@ -321,7 +331,7 @@ static void check_ca(const struct chain *chain, const char *about, struct cvtpm_
 
 /* X509_verify_cert's word, with the found root as the only anchor. Dates have a
  * line of their own. NULL: the chain verifies. */
-static const char *chain_fault(const struct chain *chain)
+static const char *chain_find_fault(const struct chain *chain)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *context = X509_STORE_CTX_new();
@@ -348,6 +358,22 @@ static const char *chain_fault(const struct chain *chain)
 	if (!fault &&
 	    !(signed_with_pss(chain->root) && is_ca(chain->root, X509_get0_pubkey(chain->root))))
 		fault = "a root that is not a CA with RSA 4096, signed by RSA-PSS with SHA-384";
+	return fault;
+}
+
+/* The same, which follows from the three certificates alone, from the cache. */
+static const char *chain_fault(const struct chain *chain)
+{
+	X509 *const certs[] = {chain->leaf, chain->ca, chain->root};
+	uint8_t name[32];
+	bool named = cache_name(chain->cache, CACHE_CHAIN, certs, 3, name);
+	const char *fault;
+
+	if (named && cache_knows(chain->cache, name))
+		return NULL;
+	fault = chain_find_fault(chain);
+	if (named && !fault)
+		cache_learn(chain->cache, name);
 	return fault;
 }
 

@@ -81,6 +81,7 @@ struct chain {
 	bool root_trusted;
 	bool lab; /* ends in a root other than AMD's */
 	enum cvtpm_product product;
+	struct cvtpm_chain_cache *cache; /* of the list of certificates; may be NULL */
 };
 
 /* Finds the certificates that belong to the report: by signature where one

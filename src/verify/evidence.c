@@ -419,6 +419,13 @@ static void conclude(struct cvtpm_verification *v)
 int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cvtpm_policy *policy,
 			  struct cvtpm_verification *out)
 {
+	return cvtpm_verify_evidence_cached(NULL, evidence, policy, out);
+}
+
+int cvtpm_verify_evidence_cached(struct cvtpm_chain_cache *cache,
+				 const struct cvtpm_evidence *evidence,
+				 const struct cvtpm_policy *policy, struct cvtpm_verification *out)
+{
 	struct job *job;
 	int result;
 
@@ -435,6 +442,7 @@ int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cv
 	out->facts.at = job->at;
 
 	result = roots_open(&job->roots, policy);
+	job->roots.certs.cache = job->certs.cache = cache;
 	if (!result) {
 		/* Malformed evidence gets its line and no more is said of the rest. */
 		if (open_bundle(job) && gather(job)) {
