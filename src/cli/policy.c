@@ -275,6 +275,10 @@ static char *make(const struct arguments *a, const struct cvtpm_verification *v)
 	}
 	starter.report = report->bytes;
 	starter.product = product_of(report, a->product);
+	if (a->product != CVTPM_PRODUCT_UNKNOWN && starter.product != a->product) {
+		cli_error("--product: the report is of %s", report->product);
+		return NULL;
+	}
 	if (cvtpm_policy_write_starter(&starter, &json))
 		cli_error("cannot make a policy from this report: not of version 2 to 5, or not of "
 			  "that product");

@@ -22,6 +22,17 @@ static struct cvtpm_check *add(const struct rule_job *job, const char *id, const
 			 reason);
 }
 
+/* Version 2 reports without their certificates do not tell the product. */
+static struct cvtpm_check *add_by_product(const struct rule_job *job, const char *id,
+					  const char *title, bool good, const char *reason)
+{
+	return check_add(job->v, job->about, id, title,
+			 job->product == CVTPM_PRODUCT_UNKNOWN ? CVTPM_CHECK_UNKNOWN
+			 : good                                ? CVTPM_CHECK_OK
+							       : CVTPM_CHECK_REFUSED,
+			 reason);
+}
+
 /* ---- bits ---- */
 
 static void check_bits(const struct rule_job *job, const char *id, const char *title,
@@ -130,8 +141,8 @@ static void check_tcbs(const struct rule_job *job)
 		return;
 	/* Parts mean something for one product only: no minimum is not minimum 0. */
 	if (!has_minima(job->policy->minimum_tcb[job->product])) {
-		c = add(job, "minimum-tcb", "minimum TCB", false,
-			"older firmware has known faults");
+		c = add_by_product(job, "minimum-tcb", "minimum TCB", false,
+				   "older firmware has known faults");
 		check_expected(c, "a product for which the policy has minima");
 		check_found(c, "%s", product_name(job->product));
 		return;
@@ -181,8 +192,9 @@ static void check_product(const struct rule_job *job)
 
 	if (!job->policy->products)
 		return;
-	c = add(job, "allowed-product", "product allowed",
-		job->policy->products >> job->product & 1, "the policy's choice of processors");
+	c = add_by_product(job, "allowed-product", "product allowed",
+			   job->policy->products >> job->product & 1,
+			   "the policy's choice of processors");
 	for (const struct policy_word *w = policy_products; w->word; w++)
 		if (job->policy->products & w->value)
 			snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected),
