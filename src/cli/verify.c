@@ -42,7 +42,7 @@ struct arguments {
 };
 
 enum verify_option {
-	OPTION_REPORT = 1,
+	OPTION_REPORT = 0x100, /* beyond characters, which would be short options */
 	OPTION_CERTS,
 	OPTION_MEASUREMENT,
 	OPTION_MEASUREMENT_PROCESS,
