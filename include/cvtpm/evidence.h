@@ -189,6 +189,10 @@ struct cvtpm_policy {
 	size_t pcr_count;
 	struct cvtpm_event_log_policy event_log;
 
+	/* The 64 bytes that the caller gave the guest for its attestation call to the SVSM;
+	 * data NULL: with evidence->svsm_manifest its report is "could not tell". */
+	struct cvtpm_bytes svsm_nonce;
+
 	/* What the quote of evidence->hcl must be over; data NULL: its age is "could not
 	 * tell". */
 	struct cvtpm_bytes hcl_nonce;
@@ -239,6 +243,11 @@ struct cvtpm_evidence {
 	/* A bundle (cvtpm/bundle.h) in place of everything above but `certificates` and
 	 * `crls`, to which what it has of these is added; data NULL: none. */
 	struct cvtpm_bytes bundle;
+
+	/* With `report`, what came from the attestation call to an SVSM beside it: the
+	 * vTPM's manifest, version 0, the EK's TPMT_PUBLIC. The report must then be over
+	 * policy->svsm_nonce and this. data NULL: the report is of another binding. */
+	struct cvtpm_bytes svsm_manifest;
 
 	/* The HCL report of an Azure confidential VM (cvtpm/hcl.h) in place of a report and an
 	 * EK; data NULL: none. `machine` may then bring a quote by the key that it vouches for
@@ -303,7 +312,8 @@ struct cvtpm_report_facts {
 	const char *about;              /* as in the checks on it; static */
 	uint8_t bytes[SNP_REPORT_SIZE]; /* as received */
 	const char *product;            /* "Milan", "Genoa", "Turin", "unknown"; static */
-	const char *binding; /* "ek-pub", "ek-cert", "hcl", "" (no key of this evidence); static */
+	const char *binding; /* "ek-pub", "ek-cert", "svsm", "hcl", "" (no key of this evidence);
+				static */
 	struct cvtpm_certificate_facts leaf, ca, root;
 	bool lab, root_trusted;
 	bool measurement_allowed; /* the policy has an entry for it: the two below */
@@ -335,7 +345,7 @@ struct cvtpm_verification {
  *  and returns 0 whatever the evidence is: malformed evidence is a refused
  *  check, and the answer is in out->answer.
  *  CVTPM_ERR_PARAM: a lab root of the policy is not one certificate, or
- *  policy->vmpl is above 3. CVTPM_ERR_NO_MEMORY. */
+ *  policy->vmpl is above 3, policy->svsm_nonce is not 64 bytes. CVTPM_ERR_NO_MEMORY. */
 int cvtpm_verify_evidence(const struct cvtpm_evidence *evidence, const struct cvtpm_policy *policy,
 			  struct cvtpm_verification *out);
 

@@ -13,6 +13,7 @@
 #include "cli/verify_machine.h"
 #include "cli/verify_output.h"
 #include "cli/verify_policy.h"
+#include "cli/verify_svsm.h"
 #include "cvtpm/evidence.h"
 
 #include <argp.h>
@@ -35,6 +36,7 @@ struct arguments {
 	struct cvtpm_policy policy;
 	struct verify_output output;
 	struct verify_machine machine;
+	struct verify_svsm svsm;
 	struct verify_hcl hcl;
 	struct verify_kds kds;
 	struct verify_policy rules;
@@ -55,6 +57,8 @@ enum verify_option {
 	OPTION_AT,
 	OPTION_REPORT_ONLY,
 	OPTION_CRL,
+	OPTION_SVSM_NONCE,
+	OPTION_SVSM_MANIFEST,
 	OPTION_BUNDLE,
 	OPTION_TPM,
 	OPTION_CHALLENGE,
@@ -106,6 +110,10 @@ static const struct argp_option options[] = {
 	 "the EK as read from the TPM, TPM2B_PUBLIC or TPMT_PUBLIC", 1},
 	{"ek-cert-report", OPTION_EK_CERT_REPORT, "FILE", 0,
 	 "the report from the report index, which binds the EK certificate", 1},
+	{"svsm-manifest", OPTION_SVSM_MANIFEST, "FILE", 0,
+	 "with --report, the vTPM's manifest (version 0) from the attestation call to an SVSM", 1},
+	{"svsm-nonce", OPTION_SVSM_NONCE, "HEX|FILE", 0,
+	 "the 64 bytes that the guest was given for that call", 1},
 	{"crl", OPTION_CRL, "FILE...", 0,
 	 "revocation lists of the root; `kds': the service's, which is then required", 1},
 	{"hcl", OPTION_HCL, "FILE", 0,
@@ -258,6 +266,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case OPTION_LAB_ROOT:
 		set_once(state, &a->lab_root, value, "lab-root");
 		return 0;
+	case OPTION_SVSM_NONCE:
+		set_once(state, &a->svsm.nonce, value, "svsm-nonce");
+		return 0;
+	case OPTION_SVSM_MANIFEST:
+		set_once(state, &a->svsm.manifest, value, "svsm-manifest");
+		return 0;
 	case OPTION_CERTS:
 		add_file(state, a->certs, &a->cert_count, value);
 		a->several = key;
@@ -369,6 +383,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (a->output.json + a->output.quiet + a->output.verbose > 1)
 			argp_error(state, "--json, --quiet and --verbose: one of them");
+		if (verify_svsm_usage(&a->svsm, a->report))
+			argp_error(state, "%s", verify_svsm_usage(&a->svsm, a->report));
 		if (verify_machine_usage(&a->machine))
 			argp_error(state, "%s", verify_machine_usage(&a->machine));
 		if (verify_hcl_usage(&a->hcl))
@@ -474,6 +490,7 @@ int cmd_verify(int argc, char **argv)
 	    cli_read_optional(&files, a->ek_cert, &evidence.ek_certificate) &&
 	    cli_read_optional(&files, a->ek_public, &evidence.ek_public) &&
 	    cli_read_optional(&files, a->lab_root, &lab_root) &&
+	    verify_svsm_open(&a->svsm, &files, &evidence, &a->policy) &&
 	    verify_hcl_open(&a->hcl, &files, &evidence, &a->policy) &&
 	    read_several(&files, a->certs, a->cert_count, certs) &&
 	    read_several(&files, a->crls, a->crl_count, crls)) {

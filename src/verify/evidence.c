@@ -13,6 +13,7 @@
 #include "verify/machine.h"
 #include "verify/platform_certificate.h"
 #include "verify/rules.h"
+#include "verify/svsm.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include <time.h>
 
 /* What a report's REPORT_DATA turned out to bind. */
-enum binding { BINDING_NONE, BINDING_EK_PUB, BINDING_EK_CERT, BINDING_HCL };
+enum binding { BINDING_NONE, BINDING_EK_PUB, BINDING_EK_CERT, BINDING_SVSM, BINDING_HCL };
 
 struct judged {
 	const char *about;
@@ -156,6 +157,7 @@ static bool gather(struct job *job)
 	good = gather_report(job, &job->named, &e->report, "report") && good;
 	good = gather_report(job, &job->index, &e->ek_cert_report, "index report") && good;
 	good = ek_open(&job->ek, e, job->at, &job->certs, job->v) && good;
+	good = svsm_open(&job->ek, &e->svsm_manifest, job->v) && good;
 	good = gather_table(job) && good;
 	job->inside.about = "report in the EK certificate";
 	return good;
@@ -174,6 +176,8 @@ static enum binding find_binding(const struct job *job, const uint8_t *bytes)
 		return BINDING_EK_PUB;
 	if (ek_cert_digest(&job->ek, digest) && !memcmp(digest, report_data, sizeof(digest)))
 		return BINDING_EK_CERT;
+	if (svsm_is_bound(&job->policy->svsm_nonce, &job->evidence->svsm_manifest, report_data))
+		return BINDING_SVSM;
 	return BINDING_NONE;
 }
 
@@ -196,6 +200,7 @@ static const char *binding_name(enum binding binding)
 	static const char *const names[] = {[BINDING_NONE] = "",
 					    [BINDING_EK_PUB] = "ek-pub",
 					    [BINDING_EK_CERT] = "ek-cert",
+					    [BINDING_SVSM] = "svsm",
 					    [BINDING_HCL] = "hcl"};
 
 	return names[binding];
@@ -208,6 +213,8 @@ static const char *binding_text(enum binding binding)
 		return "ek-pub: SHA-512 of the EK's TPM2B_PUBLIC";
 	case BINDING_EK_CERT:
 		return "ek-cert: SHA-512 of the EK certificate";
+	case BINDING_SVSM:
+		return "svsm: SHA-512 of nonce and manifest";
 	case BINDING_HCL:
 	case BINDING_NONE:
 		break;
@@ -233,6 +240,11 @@ static void check_binding(struct job *job, const struct judged *judged)
 
 	if (job->evidence->hcl.data) {
 		azure_check_binding(&job->azure, job->v);
+		return;
+	}
+	if (judged == &job->named && job->evidence->svsm_manifest.data) {
+		svsm_check_binding(judged->about, judged->binding == BINDING_SVSM,
+				   &job->policy->svsm_nonce, job->v);
 		return;
 	}
 	if (!have_ek) {
@@ -334,7 +346,7 @@ static void check_together(struct job *job)
 
 	for (size_t i = 0; i < 3; i++) {
 		any |= all[i]->bytes != NULL;
-		pub |= all[i]->binding == BINDING_EK_PUB;
+		pub |= all[i]->binding == BINDING_EK_PUB || all[i]->binding == BINDING_SVSM;
 		cert |= all[i]->binding == BINDING_EK_CERT;
 	}
 	if (!any) {
@@ -430,7 +442,8 @@ int cvtpm_verify_evidence_cached(struct cvtpm_chain_cache *cache,
 	int result;
 
 	*out = (struct cvtpm_verification){.answer = CVTPM_ANSWER_NO};
-	if (policy->vmpl > 3)
+	if (policy->vmpl > 3 ||
+	    (policy->svsm_nonce.data && policy->svsm_nonce.len != SVSM_NONCE_SIZE))
 		return CVTPM_ERR_PARAM;
 	job = calloc(1, sizeof(*job));
 	if (!job)
