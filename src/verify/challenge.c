@@ -35,9 +35,12 @@ int cvtpm_challenge_make(const struct cvtpm_bundle *bundle, const struct cvtpm_p
 {
 	struct cvtpm_tpm_public ek, ak;
 
-	CVTPM_TRY(read_public(bundle, CVTPM_BUNDLE_AK, "ak", &ak, which));
-	CVTPM_TRY(read_public(bundle, CVTPM_BUNDLE_EK_PUBLIC, "ek-public", &ek, which));
+	int result = read_public(bundle, CVTPM_BUNDLE_AK, "ak", &ak, which);
 
+	if (!result)
+		result = read_public(bundle, CVTPM_BUNDLE_EK_PUBLIC, "ek-public", &ek, which);
+	if (result)
+		return result;
 	*secret = (struct cvtpm_challenge_secret){
 		.ak = name_of(&ak), .ek = name_of(&ek), .pcrs = *pcrs, .made_at = now};
 	if (RAND_bytes(secret->nonce, sizeof(secret->nonce)) != 1 ||

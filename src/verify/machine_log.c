@@ -115,16 +115,17 @@ static int explain(const struct logs *l, uint16_t alg, uint32_t pcr, const uint8
 {
 	struct cvtpm_log_set padded = l->set;
 	struct cvtpm_pcr_finding other;
+	int result = cvtpm_pcr_explain(&l->set, alg, pcr, quoted, finding);
 
-	CVTPM_TRY(cvtpm_pcr_explain(&l->set, alg, pcr, quoted, finding));
 	padded.ima_padded = true;
-	if (!(IMA_PCRS >> pcr & 1) || finding->outcome == CVTPM_PCR_MATCHES ||
+	if (result || !(IMA_PCRS >> pcr & 1) || finding->outcome == CVTPM_PCR_MATCHES ||
 	    finding->outcome == CVTPM_PCR_LOG_GOES_ON)
-		return 0;
-	CVTPM_TRY(cvtpm_pcr_explain(&padded, alg, pcr, quoted, &other));
-	if (other.outcome == CVTPM_PCR_MATCHES || other.outcome == CVTPM_PCR_LOG_GOES_ON)
+		return result;
+	result = cvtpm_pcr_explain(&padded, alg, pcr, quoted, &other);
+	if (!result &&
+	    (other.outcome == CVTPM_PCR_MATCHES || other.outcome == CVTPM_PCR_LOG_GOES_ON))
 		*finding = other;
-	return 0;
+	return result;
 }
 
 static bool is_explained(uint32_t pcr, const struct cvtpm_pcr_finding *finding)

@@ -225,11 +225,18 @@ static bool algorithm_is_strong(const AC *ac)
 		(digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512));
 }
 
+/* RFC 5755, 4.5 wants a key of its own that may sign data; a virtual platform's issuer signs its
+ * EK certificate, too, and is marked for certificates. */
+static bool may_sign(X509 *issuer)
+{
+	return X509_get_key_usage(issuer) & (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN);
+}
+
 static bool is_signed_by(const AC *ac, X509 *issuer)
 {
 	EVP_PKEY *key = X509_get0_pubkey(issuer);
 
-	return key && X509_check_ca(issuer) == 1 && algorithm_is_strong(ac) &&
+	return key && may_sign(issuer) &&
 	       ASN1_item_verify(ASN1_ITEM_rptr(AC_INFO), ac->algorithm, ac->signature, ac->info,
 				key) == 1;
 }
@@ -237,7 +244,7 @@ static bool is_signed_by(const AC *ac, X509 *issuer)
 static void check_issuer(const AC *ac, const struct cert_list *certs, struct cvtpm_verification *v)
 {
 	const X509_NAME *issuer = only_name(ac->info->issuer->name);
-	bool named = false, good = false;
+	bool named = false, good = false, weak;
 	char name[NAME_TEXT_SIZE];
 	struct cvtpm_check *c;
 
@@ -248,14 +255,16 @@ static void check_issuer(const AC *ac, const struct cert_list *certs, struct cvt
 		good = is_signed_by(ac, certs->certs[i]);
 	}
 	name_text(name, issuer);
+	weak = good && !algorithm_is_strong(ac);
 	c = check_add(v, about, "platform-certificate-issuer", "issuer",
-		      good    ? CVTPM_CHECK_OK
-		      : named ? CVTPM_CHECK_REFUSED
-			      : CVTPM_CHECK_NOT_CHECKED,
+		      good && !weak ? CVTPM_CHECK_OK
+		      : named       ? CVTPM_CHECK_REFUSED
+				    : CVTPM_CHECK_NOT_CHECKED,
 		      "trust comes from the report, not from here");
 	check_expected(c, "signed by the given certificate of %s", name);
 	check_found(c, "%s",
-		    good    ? "so"
+		    weak    ? "with a hash that is too weak to sign with"
+		    : good  ? "so"
 		    : named ? "it did not sign this"
 			    : "its certificate was not given");
 }
