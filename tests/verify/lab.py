@@ -219,7 +219,8 @@ class Lab:
 
 def table(**certs):
     guids = {"vcek": "63da758de6644564adc5f4b93be8accd", "vlek": "a8074bc2a25a483eaae639c045a0b8a1",
-             "ask": "4ab7b379bbac4fe4a02f05aef327c782", "ark": "c0b406a4a803495297433fb6014cd0ae"}
+             "ask": "4ab7b379bbac4fe4a02f05aef327c782", "ark": "c0b406a4a803495297433fb6014cd0ae",
+             "crl": "92f81bc358114d3d97ffd19f88dc67ea"}
     head, blob, at = b"", b"", 24 * (len(certs) + 1)
     for kind, der in certs.items():
         head += bytes.fromhex(guids[kind]) + struct.pack("<II", at + len(blob), len(der))
