@@ -356,7 +356,7 @@ static void check_together(struct job *job)
 		check_found(c, "none");
 		return;
 	}
-	if (!job->ek.cert && !job->ek.has_public)
+	if (!job->ek.cert && !job->ek.has_public && !job->policy->require_ek_cert)
 		return; /* said already */
 	c = check_add(job->v, evidence_about, "ek-pub", "EK bound by a report (ek-pub)",
 		      pub                        ? CVTPM_CHECK_OK
