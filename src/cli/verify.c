@@ -399,6 +399,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 			return 0;
 		}
 		if (a->machine.bundle || a->machine.tpm) {
+			if (a->policy.report_only)
+				argp_error(state, "--report-only: a bundle and a TPM have an EK "
+						  "(--identity-only leaves out AK and quote)");
 			if (a->report || a->ek_cert || a->ek_cert_report || a->ek_public)
 				argp_error(state, "--bundle and --tpm take the place of --report, "
 						  "--ek-cert, --ek-public and --ek-cert-report");

@@ -19,8 +19,10 @@ SHA256 = 0x0B
 
 # ---- event logs ----
 
+SECURE_BOOT = (bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c") + struct.pack("<QQ", 10, 1) +
+               "SecureBoot".encode("utf-16-le") + b"\1")
 EVENTS = [(pcr, 0x80000008, b"firmware volume %d" % pcr) for pcr in range(8)] + \
-         [(4, 0x80000003, b"loader"), (7, 0x80000001, b"variable")] + \
+         [(4, 0x80000003, b"loader"), (7, 0x80000001, SECURE_BOOT)] + \
          [(pcr, 0x00000004, bytes(4)) for pcr in range(8)]  # EV_SEPARATOR
 
 
@@ -478,6 +480,70 @@ def test_pcrs_without_a_log_are_a_warning_and_a_missing_log_is_not_checked(machi
     assert code == YES and "event-log" in of(out, "not checked")
 
 
+# ---- what a policy wants ----
+
+def replayed(pcr):
+    value = bytes(32)
+    for number, _, data in EVENTS:
+        if number == pcr:
+            value = hashlib.sha256(value + hashlib.sha256(data).digest()).digest()
+    return value.hex()
+
+
+def hexed(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+FULL = {"quote": "required", "event_log": {"tcg": "required", "ima": "required", "secure_boot": "required",
+                                           "deny": [hexed(b"never seen")]},
+        "pcrs": {"sha256": {"0": ["00" * 32, replayed(0)], "7": [replayed(7)]}}}
+
+
+@pytest.fixture
+def judge_by(machine, measured, answered, tmp_path):
+    def judge_by(rules, change=None):
+        value = load(answered.bundle)
+        if change:
+            change(value)
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps({"measurements": [{"name": "it", "digest": measured[1], "isolation": "process"}],
+                                      **rules}))
+        return verify(machine, "--bundle", save(tmp_path / "bundle", value), "--policy", policy, "--challenge-secret",
+                      secret_file(tmp_path, answered.kept))
+    return judge_by
+
+
+def test_a_policy_on_quote_pcrs_and_logs_is_kept(judge_by):
+    code, out = judge_by(FULL)
+    assert code == YES, out["summary"]
+    assert {"quote-required", "pcr", "event-log-required", "event-log-denied", "secure-boot"} <= of(out, "ok")
+
+
+@pytest.mark.parametrize("rules,ids,text", [
+    ({"pcrs": {"sha256": {"4": ["11" * 32]}}}, {"pcr"}, replayed(4)),
+    ({"event_log": {"tcg": "required", "deny": [hexed(b"loader")]}}, {"event-log-denied"}, "entry 10 "),
+    ({"event_log": {"ima": "required", "deny": [hexed(b"true")]}}, {"event-log-denied"}, "entry 2 "),
+], ids=["PCR value", "denied event", "denied file"])
+def test_one_rule_broken_is_refused_by_name(judge_by, rules, ids, text):
+    code, out = judge_by(rules)
+    assert code == NO and of(out, "refused") == ids
+    assert text in found(out, *ids)
+
+
+@pytest.mark.parametrize("rules,label,ids", [
+    ({"event_log": {"tcg": "required"}}, "event-log", {"event-log-required"}),
+    ({"event_log": {"ima": "required"}}, "ima-log", {"event-log-required"}),
+    ({"event_log": {"tcg": "required", "secure_boot": "required"}}, "event-log", {"event-log-required", "secure-boot"}),
+    ({"quote": "required"}, "quote", {"quote", "quote-required", "event-log"}),
+    ({"pcrs": {"sha256": {"0": [replayed(0)]}}}, "pcrs", {"quote-pcrs", "quote-required", "pcr", "event-log"}),
+    ({"pcrs": {"sha256": {"23": ["00" * 32]}}}, None, {"pcr"}),
+    ({"pcrs": {"sha384": {"0": ["00" * 48]}}}, None, {"pcr"}),
+])
+def test_what_a_policy_wants_and_nothing_proves_is_unknown(judge_by, rules, label, ids):
+    code, out = judge_by(rules, (lambda v: v.pop(label)) if label else None)
+    assert code == UNKNOWN and of(out, "could not tell") == ids and not of(out, "refused")
+
+
 # ---- hostile bundles ----
 
 def test_a_truncated_bundle_is_refused(machine, measured, answered, tmp_path):
@@ -547,6 +613,7 @@ def test_options_that_do_not_fit_are_usage_errors(machine, answered, tmp_path):
     for arguments in (["--bundle", answered.bundle, "--tpm", machine.address],
                       ["--bundle", answered.bundle, "--challenge", tmp_path / "c"],
                       ["--bundle", answered.bundle, "--ek-cert", answered.bundle],
+                      ["--bundle", answered.bundle, "--report-only"],
                       ["--tpm", machine.address, "--challenge", tmp_path / "c"]):
         assert run("verify", *arguments).returncode == FAULT
     result = machine.attest("-o", tmp_path / "b", "--answer", answered.challenge)
