@@ -321,6 +321,26 @@ struct cvtpm_report_facts {
 	char measurement_name[128];
 };
 
+/* A PCR as a quote has proven it. */
+struct cvtpm_pcr_facts {
+	const char *bank; /* "sha256"; static */
+	uint8_t pcr, len;
+	bool explained; /* it follows from the event logs, in a bank at least */
+	uint8_t value[64];
+};
+
+/* An entry of the firmware's event log; what it says is as good as the checks on
+ * the log. */
+struct cvtpm_event_facts {
+	uint32_t number; /* from 1 */
+	uint32_t pcr, type;
+	char digest[2 * 64 + 1]; /* SHA-256 where the log has it; "" for EV_NO_ACTION */
+	char data[80];
+};
+
+#define CVTPM_PCR_FACTS_MAX   96
+#define CVTPM_EVENT_FACTS_MAX 200
+
 struct cvtpm_facts {
 	int64_t at; /* the time that dates were judged at, seconds since 1970 */
 	size_t report_count;
@@ -330,6 +350,11 @@ struct cvtpm_facts {
 	/* What REPORT_DATA of the two bindings would have to be. */
 	bool has_ek_pub_digest, has_ek_cert_digest;
 	uint8_t ek_pub_digest[SNP_REPORT_DATA_SIZE], ek_cert_digest[SNP_REPORT_DATA_SIZE];
+	size_t pcr_count;
+	struct cvtpm_pcr_facts pcrs[CVTPM_PCR_FACTS_MAX];
+	size_t event_count;  /* of those below */
+	size_t events_in_log; /* that could be read; perhaps more */
+	struct cvtpm_event_facts events[CVTPM_EVENT_FACTS_MAX];
 };
 
 struct cvtpm_verification {

@@ -405,6 +405,7 @@ static void check_others(struct job *job)
 		machine_check_logs(e->machine, &job->quoted, job->v);
 	}
 	machine_check_policy(e->machine, job->policy, &job->quoted, job->v);
+	facts_set_machine(&job->v->facts, e->machine, &job->quoted);
 }
 
 static void check_unavailable(struct job *job)

@@ -112,3 +112,66 @@ void facts_set_ek(struct cvtpm_facts *facts, const struct ek_evidence *ek)
 	facts->has_ek_pub_digest = ek_pub_digest(ek, facts->ek_pub_digest);
 	facts->has_ek_cert_digest = ek_cert_digest(ek, facts->ek_cert_digest);
 }
+
+/* ---- PCRs and the firmware's log ---- */
+
+static void set_pcrs(struct cvtpm_facts *facts, const struct quoted_pcrs *quoted)
+{
+	for (size_t i = 0; i < quoted->quote.selection_count; i++) {
+		const struct cvtpm_pcr_selection *selected = &quoted->quote.selection[i];
+		const struct cvtpm_bank_values *bank =
+			cvtpm_pcrs_bank(&quoted->values, selected->alg);
+
+		for (uint8_t pcr = 0; bank && pcr < CVTPM_PCR_COUNT; pcr++) {
+			struct cvtpm_pcr_facts *f = &facts->pcrs[facts->pcr_count];
+
+			if (!(selected->mask & bank->given & UINT32_C(1) << pcr))
+				continue;
+			if (facts->pcr_count == CVTPM_PCR_FACTS_MAX)
+				return;
+			facts->pcr_count++;
+			f->bank = cvtpm_tpm_hash_name(bank->alg);
+			f->pcr = pcr;
+			f->len = (uint8_t)cvtpm_tpm_digest_size(bank->alg);
+			f->explained = quoted->explained & UINT32_C(1) << pcr;
+			memcpy(f->value, bank->value[pcr], sizeof(f->value));
+		}
+	}
+}
+
+static void set_event(struct cvtpm_event_facts *f, const struct cvtpm_log_event *event)
+{
+	f->number = (uint32_t)event->number;
+	f->pcr = event->pcr;
+	f->type = event->type;
+	escape_text(f->data, sizeof(f->data), (const char *)event->data.data, event->data.len);
+	for (size_t i = 0; event->extends && i < event->bank_count; i++) {
+		bool better = event->bank[i].alg == CVTPM_TPM_ALG_SHA256;
+
+		if (event->bank[i].digest && event->bank[i].size <= 64 && (i == 0 || better))
+			hex_text(f->digest, event->bank[i].digest, event->bank[i].size);
+	}
+}
+
+static void set_events(struct cvtpm_facts *facts, const struct cvtpm_bytes *bytes)
+{
+	struct cvtpm_log_event event;
+	struct cvtpm_log log;
+
+	if (!bytes->data || cvtpm_log_open_tcg(&log, bytes->data, bytes->len))
+		return;
+	while (!cvtpm_log_next(&log, &event)) {
+		facts->events_in_log++;
+		if (facts->event_count < CVTPM_EVENT_FACTS_MAX)
+			set_event(&facts->events[facts->event_count++], &event);
+	}
+}
+
+void facts_set_machine(struct cvtpm_facts *facts, const struct cvtpm_machine *machine,
+		       const struct quoted_pcrs *quoted)
+{
+	if (quoted->proven)
+		set_pcrs(facts, quoted);
+	if (machine)
+		set_events(facts, &machine->event_log);
+}

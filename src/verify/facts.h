@@ -4,6 +4,7 @@
 
 #include "verify/chain.h"
 #include "verify/ek.h"
+#include "verify/machine.h"
 
 /* Adds a report of SNP_REPORT_SIZE bytes, or nothing when there are three already.
  * NULL then. `about` and `binding` are constant texts. */
@@ -16,5 +17,9 @@ void facts_set_measurement(struct cvtpm_report_facts *facts,
 			   const struct cvtpm_allowed_measurement *allowed);
 
 void facts_set_ek(struct cvtpm_facts *facts, const struct ek_evidence *ek);
+
+/* Proven PCRs, and the firmware's log; `machine` may be NULL. */
+void facts_set_machine(struct cvtpm_facts *facts, const struct cvtpm_machine *machine,
+		       const struct quoted_pcrs *quoted);
 
 #endif

@@ -405,6 +405,11 @@ static void put_sections(FILE *out, const struct page *page)
 		put_section(out, &page->sections[i]);
 }
 
+static void put_machine(FILE *out, const struct page *page)
+{
+	html_machine(out, page->v);
+}
+
 static void put_details(FILE *out, const struct page *page)
 {
 	html_details(out, page->v);
@@ -419,6 +424,7 @@ static const struct {
 	{"title", put_title},     {"body-class", put_body_class}, {"lab", put_lab},
 	{"verdict", put_verdict}, {"attention", put_attention},   {"overview", put_overview},
 	{"checks", put_checks},   {"sections", put_sections},     {"details", put_details},
+	{"machine", put_machine},
 };
 
 static void put_part(FILE *out, const struct page *page, const char *name, size_t len)

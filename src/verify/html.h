@@ -27,4 +27,7 @@ const char *html_class(enum cvtpm_check_verdict verdict);
 void html_overview(FILE *out, const struct cvtpm_verification *v);
 void html_details(FILE *out, const struct cvtpm_verification *v);
 
+/* PCRs and event log, where there are (html_machine.c). */
+void html_machine(FILE *out, const struct cvtpm_verification *v);
+
 #endif

@@ -145,6 +145,11 @@ static void put_ek_boxes(FILE *out, const struct cvtpm_verification *v,
 	enum state ek = worst(v, "EK", no_ids, false);
 	enum state binding = worst(v, r->about, binding_ids, true);
 
+	if (!strcmp(r->binding, "hcl")) {
+		put_link(out, "vouches for", binding);
+		put_box(out, "Runtime data", "with the AK in it", STATE_OK, false);
+		return;
+	}
 	if (!facts->ek[0]) {
 		put_link(out, "vouches for", binding);
 		put_box(out, "EK", "no EK was given", STATE_ABSENT, false);
@@ -236,6 +241,10 @@ static void put_binding(FILE *out, const struct cvtpm_facts *facts,
 		fprintf(out, "This EK: %s", facts->ek);
 	else if (!strcmp(r->binding, "ek-cert"))
 		fputs("This EK certificate, which proves no key alone", out);
+	else if (!strcmp(r->binding, "hcl"))
+		fputs("The runtime data of the paravisor, and the AK in it", out);
+	else if (!strcmp(r->binding, "svsm"))
+		fprintf(out, "A nonce, and the SVSM's manifest with this EK: %s", facts->ek);
 	else
 		fputs("No key of this evidence", out);
 	fputs("</p><dl><dt>In the report</dt><dd>", out);

@@ -50,6 +50,14 @@ def turin():
             "--measurement", read(report)[0x90:0xC0].hex(), "--at", "2025-12-01T00:00:00Z"]
 
 
+def hcl():
+    """A report whose REPORT_DATA binds runtime data, and a quote with PCRs by the AK in there."""
+    name = "coco-trustee/evidence-v1."
+    return ["--hcl", data(name + "hcl.bin"), "--quote", data(name + "quote.bin"), "--quote-signature",
+            data(name + "quote.sig"), "--quote-nonce", b"challenge".hex(), "--pcr-values", data(name + "pcrs.bin"),
+            *genuine()[3:]]
+
+
 def lab_files(folder, chip, cmw=None, root=True, **certificate):
     """An EK certificate with the report inside, and the report index's."""
     ek = lab.Ek("p384")
@@ -81,6 +89,7 @@ def all_outcomes(folder):
         ("genuine-refused", genuine("--vmpl", "1", measurement="00" * 48), 1),
         ("genuine-unknown", genuine(measurement=""), 3),
         ("turin-yes", turin(), 0),
+        ("hcl-yes", hcl(), 0),
         ("lab-yes", yes, 0),
         ("lab-refused", yes[:yes.index("--lab-root")], 1),
         ("hostile", hostile(os.path.join(str(folder), "h")), None),

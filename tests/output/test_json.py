@@ -23,7 +23,7 @@ def answers(tmp_path_factory):
     return {name: (code, run("--json", *args)) for name, args, code in outcomes.all_outcomes(folder)}
 
 
-@pytest.mark.parametrize("name", ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "lab-yes",
+@pytest.mark.parametrize("name", ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "hcl-yes", "lab-yes",
                                   "lab-refused", "hostile", "junk", "short", "nothing"])
 def test_every_outcome_keeps_to_the_schema(answers, name):
     code, done = answers[name]

@@ -23,7 +23,7 @@ def pages(tmp_path_factory):
     return out
 
 
-NAMES = ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "lab-yes", "lab-refused", "hostile", "junk",
+NAMES = ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "hcl-yes", "lab-yes", "lab-refused", "hostile", "junk",
          "short", "nothing"]
 
 
@@ -126,6 +126,18 @@ def test_the_tcb_table_has_the_parts_of_the_product(pages, name, parts):
     table = table[:table.index("</table>")]
     assert table.count('<th scope="row">') == parts and ("FMC" in table) == (parts == 5)
     assert "<caption>" in table and table.count("<td") == 4 * parts
+
+
+def test_proven_pcrs_are_on_the_page(pages):
+    _, text, _ = pages["hcl-yes"]
+    table = text[text.index('<h2 id="pcrs">'):]
+    rows = table[:table.index("</table>")].split("<tr>")[2:]
+    values = outcomes.read(outcomes.data("coco-trustee/evidence-v1.pcrs.bin"))
+    assert len(rows) == 24 == len(values) // 32
+    for number, row in enumerate(rows):
+        value = row[row.index("<code>") + 6:row.index("</code>")].replace(" ", "")
+        assert f'<th scope="row">{number}</th>' in row and bytes.fromhex(value) == values[32 * number:32 * number + 32]
+    assert "the AK in it" in Page(text).text() and 'id="pcrs"' not in pages["genuine-yes"][1]
 
 
 def test_a_page_is_its_owners_and_replaces_another_in_one_step(tmp_path):

@@ -16,7 +16,7 @@ from browser import Browser  # noqa: E402
 PICTURES = os.environ["PICTURES"]
 WORDS = {0: "Yes", 1: "Refused", 3: "Could not tell"}
 LOOKS = [(1200, False), (1200, True), (400, False), (400, True)]
-NAMES = ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "lab-yes", "lab-refused", "hostile", "junk",
+NAMES = ["genuine-yes", "genuine-refused", "genuine-unknown", "turin-yes", "hcl-yes", "lab-yes", "lab-refused", "hostile", "junk",
          "short", "nothing"]
 
 # Text of less than this contrast with what lies behind it is hard to read (WCAG 2, AA).
