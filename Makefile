@@ -53,9 +53,11 @@ test-web: deps-web all
 
 # FLIP=1 flips each bit of some reports instead.
 test-second-opinion: deps $(RELEASE)/build.ninja
-	@ninja -C $(RELEASE) --quiet cvtpm tests/second_opinion/lab_evidence tests/manufacture/make_certificates
+	@ninja -C $(RELEASE) --quiet cvtpm tests/second_opinion/lab_evidence tests/manufacture/make_certificates \
+	 tests/svsm/svsm_evidence
 	@CVTPM=$(RELEASE)/cvtpm CVTPM_LAB_EVIDENCE=$(RELEASE)/tests/second_opinion/lab_evidence \
-	 CVTPM_MAKE_CERTIFICATES=$(RELEASE)/tests/manufacture/make_certificates PYTHONDONTWRITEBYTECODE=1 \
+	 CVTPM_MAKE_CERTIFICATES=$(RELEASE)/tests/manufacture/make_certificates \
+	 CVTPM_SVSM_EVIDENCE=$(RELEASE)/tests/svsm/svsm_evidence PYTHONDONTWRITEBYTECODE=1 \
 	 /usr/bin/python3 tests/second_opinion/second_opinion.py --others $(BUILD)/second-opinion $(if $(FLIP),--flip)
 
 fuzz: deps $(FUZZING)/build.ninja

@@ -48,6 +48,16 @@ def go(folder):
     return found
 
 
+def svsm(folder):
+    """Our program around go-tpm-tools: a module of its own, with newer packages than the peer's."""
+    client("go", "Go")
+    module = os.path.join(PEER, "svsm")
+    step(Missing, "go", "mod", "download", cwd=module)
+    path = os.path.join(folder, "bin", "svsm")
+    step(Broken, "go", "build", "-mod=readonly", "-buildvcs=false", "-o", path, ".", cwd=module)
+    return {"svsm": path}
+
+
 def snpguest(folder):
     root = os.path.join(folder, "snpguest")
     path = os.path.join(root, "bin", "snpguest")
@@ -103,7 +113,7 @@ def cmw_read(folder):
     return {"cmw-read": path}
 
 
-PARTS = {"check": go, "peer": go, "snpguest": snpguest, "cmw-read": cmw_read}
+PARTS = {"check": go, "peer": go, "svsm": svsm, "snpguest": snpguest, "cmw-read": cmw_read}
 
 
 def everything(folder):

@@ -2,8 +2,9 @@
 
 usage: second_opinion.py [--others FOLDER] [--flip]
 
-CVTPM, CVTPM_LAB_EVIDENCE and CVTPM_MAKE_CERTIFICATES name our programs. Prints one line for each case, then
-what could not be run and why, what failed, and last the count. See docs/second-opinion.md.
+CVTPM, CVTPM_LAB_EVIDENCE, CVTPM_MAKE_CERTIFICATES and CVTPM_SVSM_EVIDENCE name our programs. Prints
+one line for each case, then what could not be run and why, what failed, and last the count. See
+docs/second-opinion.md.
 """
 import argparse
 import concurrent.futures
@@ -18,6 +19,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "verify"), os.path.join(HERE, "..
 import evidence
 import flips
 import obtain
+import svsm
 import verifiers
 import wrappers
 from disagreements import DISAGREEMENTS
@@ -109,7 +111,8 @@ def compare(cases, programs, folder, count):
 
 # ---- the program ----
 
-OURS = {"cvtpm": "CVTPM", "lab_evidence": "CVTPM_LAB_EVIDENCE", "make_certificates": "CVTPM_MAKE_CERTIFICATES"}
+OURS = {"cvtpm": "CVTPM", "lab_evidence": "CVTPM_LAB_EVIDENCE", "make_certificates": "CVTPM_MAKE_CERTIFICATES",
+        "svsm_evidence": "CVTPM_SVSM_EVIDENCE"}
 
 
 def main():
@@ -130,6 +133,7 @@ def main():
             compare(cases, programs, os.path.join(folder, "cases"), count)
             try:
                 wrappers.compare(programs, folder, count)
+            svsm.compare(programs, os.path.join(folder, "svsm"), count)
             except (AssertionError, OSError, subprocess.SubprocessError) as e:
                 count.add(False, f"message wrappers: {brief(str(e))}")
     print()
