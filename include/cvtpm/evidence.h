@@ -352,7 +352,7 @@ struct cvtpm_facts {
 	uint8_t ek_pub_digest[SNP_REPORT_DATA_SIZE], ek_cert_digest[SNP_REPORT_DATA_SIZE];
 	size_t pcr_count;
 	struct cvtpm_pcr_facts pcrs[CVTPM_PCR_FACTS_MAX];
-	size_t event_count;  /* of those below */
+	size_t event_count;   /* of those below */
 	size_t events_in_log; /* that could be read; perhaps more */
 	struct cvtpm_event_facts events[CVTPM_EVENT_FACTS_MAX];
 };
