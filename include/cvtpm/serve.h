@@ -59,6 +59,12 @@ struct cvtpm_serve_config {
 	const char *mssim; /* ADDR:PORT of the commands; the platform's is PORT + 1 */
 	bool insecure_listen;
 
+	/* When a socket's connection ends, flush the objects and sessions that it loaded
+	 * and that are loaded still: for users without a resource manager that go
+	 * without tidying up. Saved contexts stay valid. Off, handles live on, as users
+	 * expect who hand them from one process to the next. */
+	bool flush_on_disconnect;
+
 	/* The CRB page: 4,096 bytes for each locality up to the highest served, at
 	 * `page_offset` (a multiple of 4,096) in `page_file`, which is made, 0600,
 	 * where there is none. A file that was there before may belong to a machine

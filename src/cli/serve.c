@@ -30,6 +30,7 @@ enum serve_option {
 	OPTION_READY_FD,
 	OPTION_MACHINE_IS_NEW,
 	OPTION_FAIL_UNTIL_RESET,
+	OPTION_FLUSH_ON_DISCONNECT,
 };
 
 static const struct argp_option options[] = {
@@ -45,6 +46,8 @@ static const struct argp_option options[] = {
 	 "where in FILE the page begins: bytes, a multiple of 4096", 1},
 	{"localities", OPTION_LOCALITIES, "RANGE", 0,
 	 "localities of the CRB page: 0 (the default), 0-3", 1},
+	{"flush-on-disconnect", OPTION_FLUSH_ON_DISCONNECT, 0, 0,
+	 "flush what a connection has left loaded when it ends; saved contexts stay", 1},
 	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
 	 "allow TCP on addresses that are not loopback: whoever reaches them owns the TPM", 1},
 	{0, 0, 0, 0, "How to begin:", 2},
@@ -156,6 +159,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_MACHINE_IS_NEW:
 		o->serve.machine_is_new = true;
+		return 0;
+	case OPTION_FLUSH_ON_DISCONNECT:
+		o->serve.flush_on_disconnect = true;
 		return 0;
 	case OPTION_FAIL_UNTIL_RESET:
 		o->serve.fail_until_reset = true;

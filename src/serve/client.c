@@ -19,6 +19,26 @@ static void client_release(struct client *c)
 	free(c);
 }
 
+static void client_job_done(struct worker_job *job);
+
+/* Closed, and nothing of it runs: its objects and sessions go, then it goes. A TPM that
+ * is about to be shut down needs no flushing. */
+static void client_clean_up(struct client *c)
+{
+	if (!c->server->config->flush_on_disconnect || c->server->stop_wanted || c->flushes ||
+	    c->server->phase != SERVER_READY) {
+		client_release(c);
+		return;
+	}
+	c->flushes = true;
+	c->job.run = worker_run_flush;
+	c->job.done = client_job_done;
+	c->job.owner = c;
+	c->job.data_len = 0;
+	c->working = true;
+	worker_submit(&c->server->worker, &c->job);
+}
+
 void client_end(struct client *c)
 {
 	if (c->gone)
@@ -28,7 +48,7 @@ void client_end(struct client *c)
 	server_forget_client(c->server, c);
 	c->gone = true;
 	if (!c->working)
-		client_release(c);
+		client_clean_up(c);
 }
 
 /* Writes what there is; false when the connection broke. */
@@ -147,7 +167,7 @@ static void client_job_done(struct worker_job *job)
 		page_end_reset(&c->server->page);
 	c->resets = false;
 	if (c->gone) {
-		client_release(c);
+		client_clean_up(c);
 		return;
 	}
 	if (job->result == CVTPM_ERR_BUSY) { /* the server stops before the command's turn */

@@ -43,6 +43,7 @@ struct client {
 	bool working;  /* `job` is the worker's */
 	bool resets;   /* `job` is a reset: page_end_reset is owed */
 	bool gone;     /* closed; waits for `job` */
+	bool flushes;  /* `job` flushes what this client has loaded */
 	bool eof;      /* the peer sends no more */
 	bool ending;   /* close when `out` is written */
 	bool draining; /* `out` is written; waits for the peer to close */

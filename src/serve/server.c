@@ -136,6 +136,7 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 	}
 	tpm->instance = instance;
 	tpm->powered = true;
+	tpm->loaded.wanted = config->flush_on_disconnect;
 
 	if (config->fail_until_reset)
 		cvtpm_instance_fail_until_reset(instance, "the machine has already run");

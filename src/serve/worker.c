@@ -8,7 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define TPM_RC_FAILURE 0x101
+#define TPM_RC_FAILURE      0x101
+#define TPM_CC_FlushContext 0x165
 
 static void *worker_main(void *argument)
 {
@@ -206,6 +207,23 @@ void worker_run_command(struct worker_job *job, struct worker_tpm *tpm)
 					     job->response, &job->response_len);
 	if (job->result < 0)
 		worker_respond(job, TPM_RC_FAILURE);
-	else if (job->data_len >= FRAME_HEADER_SIZE)
+	else if (job->data_len >= FRAME_HEADER_SIZE) {
 		largest_note(&tpm->largest, job);
+		loaded_note(&tpm->loaded, job->owner, job->data, job->data_len, job->response,
+			    job->response_len);
+	}
+}
+
+void worker_run_flush(struct worker_job *job, struct worker_tpm *tpm)
+{
+	uint8_t command[FRAME_HEADER_SIZE + 4] = {0x80, 0x01}; /* TPM_ST_NO_SESSIONS */
+	uint32_t handle;
+
+	frame_put_u32(command + 2, sizeof command);
+	frame_put_u32(command + 6, TPM_CC_FlushContext);
+	while (loaded_take(&tpm->loaded, job->owner, &handle)) {
+		frame_put_u32(command + FRAME_HEADER_SIZE, handle);
+		job->result = cvtpm_instance_execute(tpm->instance, 0, command, sizeof command,
+						     job->response, &job->response_len);
+	}
 }

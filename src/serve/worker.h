@@ -12,6 +12,7 @@
 #define CVTPM_SERVE_WORKER_H
 
 #include "cvtpm/instance.h"
+#include "serve/loaded.h"
 #include "serve/loop.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct worker_tpm {
 	struct worker_sizes { /* the largest seen, for TPM_GET_COMMAND_RESPONSE_SIZES */
 		uint32_t command_size, command_code, response_size, response_code;
 	} largest;
+	struct loaded loaded;
 };
 
 struct worker_job {
@@ -94,6 +96,9 @@ bool worker_wants_tick(struct worker *worker);
 
 /** A TPM command: data, locality -> response. */
 void worker_run_command(struct worker_job *job, struct worker_tpm *tpm);
+
+/** Flushes what the job's owner has loaded; what else is there stays. */
+void worker_run_flush(struct worker_job *job, struct worker_tpm *tpm);
 
 /** Writes a response that is nothing but a response code (10 bytes). */
 void worker_respond(struct worker_job *job, uint32_t rc);
