@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""A whole Keylime on one machine: verifier, registrar, tenant and an agent whose TPM is cvtpm.
+
+    keylime/setup build/keylime
+    keylime/one_machine.py --keylime build/keylime --cvtpm build/release/cvtpm
+
+starts everything on loopback with TLS, adds the machine, prints its state, and keeps it until Ctrl-C.
+Needs root (a tmpfs is not mounted: KEYLIME_TEST spares the agent that), Debian's packages of
+`scripts/deps keylime`, and the ports 8881, 8889 to 8891 and 9002. No systemd, nothing of Keylime edited.
+KEYLIME_AGENT names a Rust agent to be used in place of the Python one of keylime 6.6.0.
+
+The tests in tests/keylime import it.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIMIT = 120  # seconds after which something that should have happened counts as not happening
+RSA_CERTIFICATE = "0x01C00002"
+VERIFIER, PROXY, REGISTRAR, REGISTRAR_TLS, AGENT = 8881, 8889, 8890, 8891, 9002
+
+
+class Process:
+    """A program in a process group of its own: Keylime's servers have workers, which outlive a parent that
+    alone is told to stop, and keep its ports."""
+
+    def __init__(self, command, log, port=None, **others):
+        self.log = pathlib.Path(log)
+        self.name = self.log.stem
+        if port and listening(port):
+            raise RuntimeError(f"{self.name}: somebody listens on port {port} already")
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=subprocess.STDOUT,
+                                            start_new_session=True, **others)
+        if port:
+            self.wait_until(lambda: listening(port), f"port {port}")
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + LIMIT
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name}: no {what}:\n{self.text()[-3000:]}")
+            time.sleep(0.1)
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def stop(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(15)
+                return
+            except ProcessLookupError:
+                self.process.wait()
+                return
+            except subprocess.TimeoutExpired:
+                pass
+
+
+def listening(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Site:
+    """The operator's side, and one machine beside it. A context manager."""
+
+    def __init__(self, work, keylime, cvtpm, agent=None):
+        self.work, self.keylime, self.cvtpm = (pathlib.Path(p).resolve() for p in (work, keylime, cvtpm))
+        self.rust_agent = agent
+        self.processes = []
+        self.tpm = self.agent = self.proxy = self.uuid = None
+        self.lab = self.work / "lab"
+        for folder in ("server", "agent", "pins"):
+            shutil.rmtree(self.work / folder, ignore_errors=True)
+            (self.work / folder).mkdir(parents=True)
+        self.script = self.work / "cvtpm-keylime-ek-check"
+        self.script.unlink(missing_ok=True)
+        self.script.symlink_to(self.cvtpm)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop_machine()
+        for process in reversed(self.processes):
+            process.stop()
+
+    # ---- the operator's side ----
+
+    def env(self, **more):
+        conf = {f"KEYLIME_{c.upper()}_CONFIG": str(self.keylime / "conf" / f"{c}.conf")
+                for c in ("verifier", "registrar", "tenant", "ca", "logging")}
+        return {**os.environ, **conf, "KEYLIME_DIR": str(self.work / "server"),
+                "CVTPM_KEYLIME_CONF": str(self.work / "keylime.conf"), **more}
+
+    def program(self, name):
+        return self.keylime / "ve-7.14.3" / "bin" / name
+
+    def start_servers(self):
+        """The verifier first: it makes server/cv_ca, the TLS authority of all."""
+        for name, port in (("verifier", VERIFIER), ("registrar", REGISTRAR_TLS)):
+            self.processes.append(Process([self.program(f"keylime_{name}")], self.work / f"{name}.log", port,
+                                          env=self.env(), cwd=self.work))
+
+    def log(self, name):
+        return (self.work / f"{name}.log").read_text(errors="replace")
+
+    def configure(self, policy=None, **conf):
+        """Writes the script's policy and configuration; what is not given trusts the lab of `cvtpm serve --lab`."""
+        measurement = (self.lab / "measurement").read_text().strip()
+        good = {"measurements": [{"digest": measurement, "isolation": "svsm"}], "lab_roots": ["lab/ark.pem"]}
+        good.update(policy or {})
+        (self.work / "policy.json").write_text(json.dumps({k: v for k, v in good.items() if v is not None}))
+        (self.work / "keylime.conf").write_text(json.dumps(
+            {"policy": "policy.json", "certificates": ["lab/certs.pem"], **conf}))
+
+    def tenant(self, *arguments, script=None):
+        """Runs keylime_tenant: (exit status, everything that it printed)."""
+        env = self.env(KEYLIME_TENANT_REQUIRE_EK_CERT="False", KEYLIME_TENANT_EK_CHECK_SCRIPT=str(script or self.script))
+        result = subprocess.run([str(self.program("keylime_tenant")), *map(str, arguments)], env=env, cwd=self.work,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
+        return result.returncode, result.stdout.decode(errors="replace")
+
+    def add(self, *policies, script=None):
+        return self.tenant("-c", "add", "-v", "127.0.0.1", "-t", "127.0.0.1", "-tp", AGENT, "-u", self.uuid, *policies,
+                           script=script)
+
+    def state(self):
+        """What the verifier says of the agent; {} where it does not know it."""
+        _, out = self.tenant("-c", "cvstatus", "-u", self.uuid)
+        for line in out.splitlines():
+            at = line.find("{")
+            if at >= 0 and "operational_state" in line:
+                return json.loads(line[at:])[self.uuid]
+        return {}
+
+    def wait_state(self, wanted, attestations=0):
+        """Waits for an operational state (a set of them), and for so many good quotes."""
+        end, state = time.monotonic() + LIMIT, {}
+        while time.monotonic() < end:
+            state = self.state()
+            if state.get("operational_state") in wanted and state.get("attestation_count", 0) >= attestations:
+                return state
+            time.sleep(0.5)
+        raise RuntimeError(f"never {wanted}: {state}\n{self.log('verifier')[-3000:]}")
+
+    def delete(self):
+        self.tenant("-c", "delete", "-u", self.uuid)
+        end = time.monotonic() + LIMIT
+        while self.state() and time.monotonic() < end:
+            time.sleep(0.3)
+
+    def forget(self):
+        """Takes the agent out of the registrar."""
+        return self.tenant("-c", "regdelete", "-u", self.uuid)
+
+    # ---- the machine ----
+
+    def start_tpm(self, *options):
+        """`cvtpm serve`: several clients at once, so that PCRs can be extended beside a running agent."""
+        self.tpm = Process([self.cvtpm, "serve", "--lab", "--lab-dir", self.lab, "--mssim", "127.0.0.1:0", "--startup",
+                            "clear", "--pcr-banks", "sha1,sha256", "--flush-on-disconnect", *options],
+                           self.work / "tpm.log")
+        self.tpm.wait_until(lambda: "ready:" in self.tpm.text(), "TPM")
+        port = re.search(r"mssim 127\.0\.0\.1:(\d+)", self.tpm.text())[1]
+        self.tcti = f"mssim:host=127.0.0.1,port={port}"
+        self.tpm2("createek", "-Q", "-G", "rsa", "-c", "ek.ctx", "-u", "ek.pub", "-f", "tss")
+        self.tpm2("nvread", "-Q", RSA_CERTIFICATE, "-o", "ek.der")
+
+    def tpm2(self, tool, *arguments):
+        return subprocess.run([f"tpm2_{tool}", *map(str, arguments)], cwd=self.work, check=True, text=True, timeout=LIMIT,
+                              capture_output=True, env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti)).stdout
+
+    def boot(self):
+        """What firmware and kernel leave behind: an event log, an IMA list, and PCRs extended as they say."""
+        (self.work / "ima.list").unlink(missing_ok=True)
+        log = subprocess.run([HERE / "evlog.py", self.work / "evlog.bin"], check=True, text=True, capture_output=True)
+        for extend in log.stdout.split():
+            self.tpm2("pcrextend", extend)
+        self.run_binaries("boot_aggregate", "/usr/bin/ls", "/usr/bin/dash")
+
+    def run_binaries(self, *names):
+        """IMA measures these files."""
+        subprocess.run([HERE / "ima_list.py", "ima.list", *names], cwd=self.work, check=True, timeout=LIMIT,
+                       env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti))
+
+    def make_policies(self):
+        """runtime.json and mb.json, by Keylime's own tool, from the lists as they are."""
+        for command in (["runtime", "-m", "ima.list", "-o", "runtime.json"],
+                        ["measured-boot", "-i", "-e", "evlog.bin", "-o", "mb.json"]):
+            subprocess.run([self.program("keylime-policy"), "create", *command], cwd=self.work, env=self.env(), check=True,
+                           capture_output=True, timeout=LIMIT)
+        return ["--runtime-policy", self.work / "runtime.json", "--mb-policy", self.work / "mb.json"]
+
+    def start_agent(self, uuid="hash_ek", wait=True):
+        """Starts the agent, which registers. Without `wait` it may fail to."""
+        common = dict(self.env(), TPM2TOOLS_TCTI=self.tcti, TCTI=self.tcti, KEYLIME_DIR=str(self.work / "agent"),
+                      KEYLIME_AGENT_UUID=uuid, KEYLIME_AGENT_RUN_AS="",
+                      KEYLIME_AGENT_ENABLE_REVOCATION_NOTIFICATIONS="False")
+        ca = self.work / "server" / "cv_ca" / "cacert.crt"
+        if self.rust_agent:
+            env = dict(common, KEYLIME_AGENT_CONFIG=str(self.keylime / "conf" / "agent.conf"),
+                       KEYLIME_AGENT_ENABLE_REVOCATION_NOTIFICATIONS="false",
+                       KEYLIME_AGENT_REVOCATION_ACTIONS_DIR=str(self.work / "agent"),
+                       KEYLIME_AGENT_TRUSTED_CLIENT_CA=str(ca), KEYLIME_AGENT_IMA_ML_PATH=str(self.work / "ima.list"),
+                       KEYLIME_AGENT_MEASUREDBOOT_ML_PATH=str(self.work / "evlog.bin"),
+                       RUST_LOG="keylime_agent=info,keylime=info")
+            command = [self.rust_agent]
+        else:
+            if not self.proxy:
+                self.proxy = Process([HERE / "regproxy.py", PROXY, REGISTRAR, self.work / "ek.pub"],
+                                     self.work / "proxy.log", PROXY)
+                self.processes.append(self.proxy)
+            bin66 = self.keylime / "ve-6.6.0" / "bin"
+            env = dict(common, KEYLIME_TEST="on", PATH=f"{bin66}:{os.environ['PATH']}",
+                       KEYLIME_AGENT_CONFIG=str(self.keylime / "conf66" / "agent.conf"),
+                       KEYLIME_AGENT_TRUSTED_CLIENT_CA=f"['{ca}']", KEYLIME_AGENT_REGISTRAR_PORT=str(PROXY),
+                       IMA_ML=str(self.work / "ima.list"), MB_ML=str(self.work / "evlog.bin"))
+            command = [bin66 / "python", HERE / "agent66.py"]
+        self.agent = Process(command, self.work / "agent.log", AGENT if wait else None, env=env, cwd=self.work)
+        if not wait:
+            self.agent.process.wait(LIMIT)
+            return self.agent.text()
+        found = re.search(r"Agent UUID: (\S+)", self.agent.text())
+        self.uuid = found[1] if found else uuid
+        return self.agent.text()
+
+    def stop_agent(self):
+        if self.agent:
+            self.agent.stop()
+        self.agent = None
+
+    def stop_machine(self):
+        self.stop_agent()
+        if self.tpm:
+            self.tpm.stop()
+        self.tpm = None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--keylime", default="build/keylime", help="the folder of keylime/setup")
+    parser.add_argument("--cvtpm", default="build/release/cvtpm")
+    parser.add_argument("--work", help="a folder for logs and databases (default: a new one)")
+    options = parser.parse_args()
+    with Site(options.work or tempfile.mkdtemp(prefix="cvtpm-keylime-"), options.keylime, options.cvtpm,
+              os.environ.get("KEYLIME_AGENT")) as site:
+        print(f"logs and databases: {site.work}")
+        site.start_servers()
+        print(f"verifier on port {VERIFIER}, registrar on {REGISTRAR_TLS}")
+        site.start_tpm()
+        site.boot()
+        site.configure()
+        site.start_agent()
+        print(f"agent {site.uuid}")
+        status, out = site.add(*site.make_policies())
+        print("\n".join(line for line in out.splitlines() if "ek_check" in line or "EK" in line))
+        if status:
+            return f"add failed:\n{out}"
+        state = site.wait_state({"Get Quote"}, 1)
+        print(f"{state['operational_state']}, {state['attestation_count']} quotes; Ctrl-C ends all")
+        try:
+            select.select([], [], [])
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
