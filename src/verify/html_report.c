@@ -239,6 +239,8 @@ static void put_binding(FILE *out, const struct cvtpm_facts *facts,
 	      out);
 	if (!strcmp(r->binding, "ek-pub"))
 		fprintf(out, "This EK: %s", facts->ek);
+	else if (!strcmp(r->binding, "svsm"))
+		fprintf(out, "This EK, for this nonce (svsm): %s", facts->ek);
 	else if (!strcmp(r->binding, "ek-cert"))
 		fputs("This EK certificate, which proves no key alone", out);
 	else if (!strcmp(r->binding, "hcl"))
@@ -276,12 +278,17 @@ static void put_overview(FILE *out, const struct cvtpm_verification *v,
 	fputs("</div></section>\n", out);
 }
 
+static bool binds_ek(const struct cvtpm_report_facts *r)
+{
+	return !strcmp(r->binding, "ek-pub") || !strcmp(r->binding, "svsm");
+}
+
 /* The report that vouches for the key comes first, whatever the order of the checks. */
 void html_overview(FILE *out, const struct cvtpm_verification *v)
 {
 	for (int key = 1; key >= 0; key--)
 		for (size_t i = 0; i < v->facts.report_count; i++)
-			if ((strcmp(v->facts.reports[i].binding, "ek-pub") == 0) == key)
+			if (binds_ek(&v->facts.reports[i]) == (key == 1))
 				put_overview(out, v, &v->facts.reports[i]);
 }
 
