@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest demo test test-web test-second-opinion fuzz bench install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-keylime test-second-opinion fuzz bench install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -18,6 +18,7 @@ help:
 	@echo "make demo     watch a confidential VM's TPM come to life and be attacked"
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
 	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
+	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (root, package index)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
@@ -32,6 +33,9 @@ deps-web:
 	@scripts/deps web
 deps-guest:
 	@scripts/deps guest
+deps-keylime:
+	@scripts/deps base keylime
+	@keylime/setup $(BUILD)/keylime
 
 # What people run, and what fuzzers run; the tests configure their own (scripts/test).
 $(RELEASE)/build.ninja: | deps
@@ -50,6 +54,11 @@ test: deps
 # The page of `cvtpm verify --html` in a real browser.
 test-web: deps-web all
 	@scripts/test-web $(RELEASE)/cvtpm $(RELEASE)
+
+# KEYLIME_AGENT=PATH takes the Rust agent.
+test-keylime: deps-keylime all
+	@KEYLIME=$(abspath $(BUILD))/keylime CVTPM=$(abspath $(RELEASE))/cvtpm PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/keylime/test_keylime.py
 
 # FLIP=1 flips each bit of some reports instead.
 test-second-opinion: deps $(RELEASE)/build.ninja

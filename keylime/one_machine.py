@@ -50,6 +50,8 @@ class Process:
         end = time.monotonic() + LIMIT
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
+                if condition():
+                    return
                 raise RuntimeError(f"{self.name}: no {what}:\n{self.text()[-3000:]}")
             time.sleep(0.1)
 
@@ -206,8 +208,8 @@ class Site:
                            capture_output=True, timeout=LIMIT)
         return ["--runtime-policy", self.work / "runtime.json", "--mb-policy", self.work / "mb.json"]
 
-    def start_agent(self, uuid="hash_ek", wait=True):
-        """Starts the agent, which registers. Without `wait` it may fail to."""
+    def start_agent(self, uuid="hash_ek", registers=True):
+        """Starts the agent, which registers, unless it is said to be refused: then its process is returned."""
         common = dict(self.env(), TPM2TOOLS_TCTI=self.tcti, TCTI=self.tcti, KEYLIME_DIR=str(self.work / "agent"),
                       KEYLIME_AGENT_UUID=uuid, KEYLIME_AGENT_RUN_AS="",
                       KEYLIME_AGENT_ENABLE_REVOCATION_NOTIFICATIONS="False")
@@ -231,13 +233,12 @@ class Site:
                        KEYLIME_AGENT_TRUSTED_CLIENT_CA=f"['{ca}']", KEYLIME_AGENT_REGISTRAR_PORT=str(PROXY),
                        IMA_ML=str(self.work / "ima.list"), MB_ML=str(self.work / "evlog.bin"))
             command = [bin66 / "python", HERE / "agent66.py"]
-        self.agent = Process(command, self.work / "agent.log", AGENT if wait else None, env=env, cwd=self.work)
-        if not wait:
-            self.agent.process.wait(LIMIT)
-            return self.agent.text()
+        self.agent = Process(command, self.work / "agent.log", AGENT if registers else None, env=env, cwd=self.work)
+        if not registers:
+            return self.agent
         found = re.search(r"Agent UUID: (\S+)", self.agent.text())
         self.uuid = found[1] if found else uuid
-        return self.agent.text()
+        return self.agent
 
     def stop_agent(self):
         if self.agent:
