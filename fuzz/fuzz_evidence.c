@@ -1,6 +1,6 @@
 /*
  * Hostile evidence: the input is cut into a report, certificates, an EK
- * certificate (with its CMW) and an EK's public area, and judged. The first
+ * certificate (with its CMW) and an EK's public area, or is a HCL report, and judged. The first
  * byte says how it is cut. No input may crash, and none may be genuine.
  */
 #include "cvtpm/evidence.h"
@@ -57,7 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (how & 4)
 		evidence.ek_public = take(&data, &size, 122);
 	rest = take(&data, &size, size);
-	if (how & 8) {
+	if (how & 32) {
+		evidence.hcl = rest;
+	} else if (how & 8) {
 		evidence.ek_certificate = rest;
 	} else {
 		evidence.certificates = &rest;

@@ -117,7 +117,7 @@ static void put_lab_notice(struct line *line)
 {
 	line->column = 0;
 	put_coloured(line, "1;35", "LAB");
-	put_text(line, LAB_NOTICE + 3);
+	put_text(line, &LAB_NOTICE[3]);
 	fputc('\n', line->out);
 }
 
