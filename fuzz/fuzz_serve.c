@@ -3,6 +3,8 @@
  * chooses the protocol. What a parser calls whole must lie within the input,
  * and no shorter prefix may have been called whole before.
  */
+#include "serve/control_protocol.h"
+#include "serve/envelope.h"
 #include "serve/frame.h"
 #include "serve/mssim_protocol.h"
 
@@ -39,11 +41,34 @@ static void mssim(enum mssim_port port, const uint8_t *in, size_t len)
 	CHECK(mssim_name(request.number)[0] != '?');
 }
 
+static void control(const uint8_t *in, size_t len)
+{
+	struct control_request request, before;
+	const uint8_t *payload;
+	size_t payload_len;
+	const char *why;
+
+	if (envelope_open(in, len, CVTPM_BLOB_PERMANENT, "libtpms", &payload, &payload_len, &why) ==
+	    0)
+		CHECK(payload_len + ENVELOPE_OVERHEAD == len);
+	if (control_look(in, len, &request) != CONTROL_WHOLE)
+		return;
+	CHECK(request.used >= 4 && request.used <= len);
+	CHECK(request.stream <= CONTROL_BLOB_MAX);
+	CHECK(control_name(request.number)[0] != '?');
+	/* A locality is whole at its first byte already. */
+	if (request.number != CONTROL_SET_LOCALITY &&
+	    request.number != CONTROL_RESET_TPMESTABLISHED)
+		CHECK(control_look(in, request.used - 1, &before) == CONTROL_MORE);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] % 3 == 0)
+	if (data[0] >= 0xC0) /* the seeds of the others are below */
+		control(data + 1, size - 1);
+	else if (data[0] % 3 == 0)
 		raw(data + 1, size - 1);
 	else
 		mssim(data[0] % 3 == 1 ? MSSIM_COMMAND_PORT : MSSIM_PLATFORM_PORT, data + 1,

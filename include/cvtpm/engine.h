@@ -110,6 +110,17 @@ struct cvtpm_engine {
 	int (*load_state)(struct cvtpm_tpm *tpm, enum cvtpm_blob kind, const uint8_t *blob,
 			  size_t len);
 
+	/* What `size` of buffers are announced from the next power_on, as near to
+	 * `*size` as the engine can; 0 changes nothing. `*size` becomes what is set,
+	 * `*min` and `*max` what can be. CVTPM_ERR_STATE: `*size` is not 0 and the
+	 * TPM is powered on. */
+	int (*buffer_size)(struct cvtpm_tpm *tpm, uint32_t *size, uint32_t *min, uint32_t *max);
+
+	/* What the engine says of itself, a JSON object as TPMLIB_GetInfo of libtpms
+	 * gives it; `what` has a bit for each part. `*len` in: room, out: length
+	 * without the final NUL, which is written. CVTPM_ERR_SIZE. */
+	int (*describe)(struct cvtpm_tpm *tpm, uint32_t what, char *json, size_t *len);
+
 	/* Powers off, wipes and releases the instance. NULL is allowed. */
 	void (*destroy)(struct cvtpm_tpm *tpm);
 };

@@ -74,6 +74,8 @@ struct cvtpm_instance_config {
 	const struct cvtpm_issuer *issuer;   /* NULL: the per-boot issuer */
 	unsigned eks;                        /* of enum cvtpm_ek; 0: RSA 2048, P-256, P-384 */
 	unsigned pcr_banks;                  /* of enum cvtpm_pcr_bank; 0: the default */
+	bool leave_off;                      /* open it powered off: the first power on is its
+						user's */
 	bool random_platform_auth;           /* set platformAuth to a discarded random value
 						after each TPM2_Startup(CLEAR) */
 };
@@ -131,6 +133,16 @@ void cvtpm_instance_fail_until_reset(struct cvtpm_instance *instance, const char
  *  _TPM_Init as a reset is, and ends failure mode as well. */
 void cvtpm_instance_power_off(struct cvtpm_instance *instance);
 int cvtpm_instance_power_on(struct cvtpm_instance *instance);
+
+/** Sends TPM2_Shutdown(CLEAR) if the TPM is started and its user did not end with one:
+ *  before power is taken from it in order. CVTPM_ERR_TPM: refused (the log names the code). */
+int cvtpm_instance_shutdown(struct cvtpm_instance *instance);
+
+/** See cvtpm_engine.buffer_size and cvtpm_engine.describe. CVTPM_ERR_UNSUPPORTED. */
+int cvtpm_instance_buffer_size(struct cvtpm_instance *instance, uint32_t *size, uint32_t *min,
+			       uint32_t *max);
+int cvtpm_instance_describe(struct cvtpm_instance *instance, uint32_t what, char *json,
+			    size_t *len);
 
 /** Sends TPM2_Startup(CLEAR or STATE) on behalf of a user without firmware.
  *  `state` true: STATE. CVTPM_ERR_TPM: refused (the log names the code). */

@@ -14,6 +14,10 @@
  *                 the order of arrival. No resource manager: handles are shared.
  *     mssim       the TCG reference simulator's protocol on two ports; all of
  *                 the platform's authority, locality 4 included
+ *     control     swtpm's control channel, which QEMU's emulator backend speaks
+ *                 (docs/control.md); all of the platform's authority. The TPM is
+ *                 off until its INIT. Commands come on the descriptor that it
+ *                 passes, or by tcp and unix, in the locality that it sets
  *     crb page    a file mapped as shared memory, which a guest sees as its TPM's
  *                 registers; the localities in `page_localities`
  *
@@ -57,7 +61,9 @@ struct cvtpm_serve_config {
 	const char *tcp;
 	const char *unix_path;
 	const char *mssim; /* ADDR:PORT of the commands; the platform's is PORT + 1 */
+	const char *ctrl;  /* "unix:PATH" or "tcp:ADDR:PORT" */
 	bool insecure_listen;
+	bool ctrl_terminate; /* end when the last control connection closes */
 
 	/* When a socket's connection ends, flush the objects and sessions that it loaded
 	 * and that are loaded still: for users without a resource manager that go

@@ -20,6 +20,7 @@ struct tpm_options {
 	const char *lab_dir; /* NULL: the default */
 	const char *ca;      /* folder of a CA; NULL: the per-boot issuer */
 	bool random_platform_auth;
+	bool exportable; /* `serve`'s own: make it without evidence, whatever there is */
 };
 
 /* For struct argp_child; the child's input is the struct tpm_options, which is

@@ -15,13 +15,16 @@ struct serve_options {
 	struct tpm_options tpm;
 	struct cvtpm_serve_config serve;
 	int ready_fd; /* -1: none */
-	bool offset_given, localities_given;
+	bool offset_given, localities_given, evidence;
 };
 
 enum serve_option {
 	OPTION_TCP = 0x100,
 	OPTION_UNIX,
 	OPTION_MSSIM,
+	OPTION_CTRL,
+	OPTION_TERMINATE,
+	OPTION_EVIDENCE,
 	OPTION_CRB_PAGE,
 	OPTION_OFFSET,
 	OPTION_LOCALITIES,
@@ -40,6 +43,13 @@ static const struct argp_option options[] = {
 	{"mssim", OPTION_MSSIM, "ADDR:PORT", 0,
 	 "the TCG simulator's protocol (tpm2-tools: -T mssim:host=ADDR,port=PORT); the platform's "
 	 "port is PORT + 1",
+	 1},
+	{"ctrl", OPTION_CTRL, "unix:PATH|tcp:ADDR:PORT", 0,
+	 "swtpm's control channel, for QEMU's -tpmdev emulator; the TPM is off until its INIT", 1},
+	{"terminate", OPTION_TERMINATE, 0, 0, "end when the control channel's peer has gone", 1},
+	{"evidence", OPTION_EVIDENCE, 0, 0,
+	 "make the TPM of a control channel with evidence: its state can then not be exported, and "
+	 "its machine not be migrated or saved",
 	 1},
 	{"crb-page", OPTION_CRB_PAGE, "FILE", 0, "a CRB in a page of shared memory", 1},
 	{"offset", OPTION_OFFSET, "N", 0,
@@ -105,10 +115,11 @@ static void check_options(struct argp_state *state, const struct serve_options *
 {
 	const struct cvtpm_serve_config *serve = &o->serve;
 
-	if (!serve->tcp && !serve->unix_path && !serve->mssim && !serve->page_file)
-		argp_error(
-			state,
-			"there is nothing to serve on: give --tcp, --unix, --mssim or --crb-page");
+	if (!serve->tcp && !serve->unix_path && !serve->mssim && !serve->ctrl && !serve->page_file)
+		argp_error(state, "there is nothing to serve on: give --tcp, --unix, --mssim, "
+				  "--ctrl or --crb-page");
+	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
+		argp_error(state, "--terminate and --evidence need --ctrl");
 	if ((o->offset_given || o->localities_given || serve->machine_is_new) && !serve->page_file)
 		argp_error(state, "--offset, --localities and --machine-is-new need --crb-page");
 	if (serve->fail_until_reset && serve->machine_is_new)
@@ -134,6 +145,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_MSSIM:
 		o->serve.mssim = text;
+		return 0;
+	case OPTION_CTRL:
+		o->serve.ctrl = text;
+		return 0;
+	case OPTION_TERMINATE:
+		o->serve.ctrl_terminate = true;
+		return 0;
+	case OPTION_EVIDENCE:
+		o->evidence = true;
 		return 0;
 	case OPTION_CRB_PAGE:
 		o->serve.page_file = text;
@@ -221,6 +241,9 @@ int cmd_serve(int argc, char **argv)
 		cli_error("warning: --ek and --ca are for `cvtpm manufacture`, and change nothing "
 			  "in a TPM "
 			  "that is made already");
+	/* A TPM holds evidence or may be exported, never both; what QEMU's users expect
+	 * of a control channel is export. A TPM with a state has it from its manufacture. */
+	o.tpm.exportable = o.serve.ctrl && !o.evidence && !o.tpm.state;
 	if (cli_tpm_open(&tpm, &o.tpm, 0) == 0) {
 		o.serve.platform = &tpm.platform;
 		o.serve.instance = &tpm.config;

@@ -110,11 +110,16 @@ static int open_device(struct cli_tpm *tpm)
 }
 
 /* Says what evidence there will be; decides by the state's kind. */
-static void settle_evidence(struct cli_tpm *tpm)
+static void settle_evidence(struct cli_tpm *tpm, bool exportable)
 {
 	const enum cvtpm_store_kind kind = tpm->platform.store->kind;
 	const bool readable = kind == CVTPM_STORE_PLAIN || kind == CVTPM_STORE_SEALED;
 
+	if (exportable) {
+		cli_error("this TPM carries no TEE evidence, so that its control channel may save "
+			  "and move it; with --evidence it cannot be exported");
+		return;
+	}
 	if (!tpm->provider) {
 		cli_error("no SEV-SNP device and no --lab: this TPM carries no TEE evidence");
 		return;
@@ -317,7 +322,7 @@ int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigne
 		return CLI_FAULT;
 	if (open_store(tpm, options, store_flags))
 		return CLI_FAULT;
-	settle_evidence(tpm);
+	settle_evidence(tpm, options->exportable);
 	return options->ca ? open_ca(tpm, options->ca) : 0;
 }
 

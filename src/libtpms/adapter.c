@@ -695,6 +695,43 @@ static int libtpms_load_state(struct cvtpm_tpm *tpm, enum cvtpm_blob kind, const
 	return cvtpm_store_commit(tpm->platform->store, &change, 1);
 }
 
+/* ---- what transports ask ---- */
+
+static int libtpms_buffer_size(struct cvtpm_tpm *tpm, uint32_t *size, uint32_t *min, uint32_t *max)
+{
+	uint32_t wanted = *size;
+
+	TPMLIB_SetBufferSize(0, min, max); /* asks */
+	if (*max > CVTPM_MAX_BUFFER_SIZE)
+		*max = CVTPM_MAX_BUFFER_SIZE;
+	if (wanted && (tpm->on || tpm->failed))
+		return CVTPM_ERR_STATE;
+	if (wanted && wanted < *min)
+		wanted = *min;
+	if (wanted > *max)
+		wanted = *max;
+	if (wanted)
+		tpm->buffer_size = wanted; /* library_prepare tells the library */
+	*size = tpm->buffer_size;
+	return 0;
+}
+
+static int libtpms_describe(struct cvtpm_tpm *tpm, uint32_t what, char *json, size_t *len)
+{
+	const size_t room = *len;
+	char *info;
+
+	(void)tpm;
+	info = TPMLIB_GetInfo((enum TPMLIB_InfoFlags)what);
+	if (!info)
+		return CVTPM_ERR_NO_MEMORY;
+	*len = strlen(info);
+	if (*len < room)
+		memcpy(json, info, *len + 1);
+	free(info);
+	return *len < room ? 0 : CVTPM_ERR_SIZE;
+}
+
 const struct cvtpm_engine cvtpm_engine_libtpms = {
 	.name = "libtpms",
 	.version = libtpms_version,
@@ -710,5 +747,7 @@ const struct cvtpm_engine cvtpm_engine_libtpms = {
 	.reset_established = libtpms_reset_established,
 	.save_state = libtpms_save_state,
 	.load_state = libtpms_load_state,
+	.buffer_size = libtpms_buffer_size,
+	.describe = libtpms_describe,
 	.destroy = libtpms_destroy,
 };

@@ -165,6 +165,10 @@ static int open_new(struct cvtpm_instance *o)
 	err = make_new(o);
 	if (err == 0)
 		err = storage_save_record(o);
+	if (err == 0 && o->config.leave_off) {
+		cvtpm_instance_power_off(o);
+		return 0;
+	}
 	if (err == 0)
 		return cvtpm_instance_reset(o);
 	o->config.engine->destroy(o->tpm);
@@ -214,7 +218,7 @@ static int open_made(struct cvtpm_instance *o)
 		    LOG_TEXT(o->config.engine->name));
 		return CVTPM_ERR_FORMAT;
 	}
-	return cvtpm_instance_power_on(o);
+	return o->config.leave_off ? 0 : cvtpm_instance_power_on(o);
 }
 
 /* There is no record: nothing, or something that nobody vouches for. */
@@ -295,16 +299,24 @@ size_t cvtpm_instance_size(void)
 	return sizeof(struct cvtpm_instance);
 }
 
+int cvtpm_instance_shutdown(struct cvtpm_instance *o)
+{
+	int err;
+
+	if (!o->started || o->orderly)
+		return 0;
+	err = tpm_shutdown(&o->client, TPM_SU_CLEAR);
+	if (err < 0)
+		return owner_log_failure(o, CVTPM_LOG_WARN, "shutting down", "the TPM", err);
+	o->orderly = true;
+	return 0;
+}
+
 void cvtpm_instance_close(struct cvtpm_instance *o)
 {
 	if (!o)
 		return;
-	if (o->started && !o->orderly) {
-		int err = tpm_shutdown(&o->client, TPM_SU_CLEAR);
-
-		if (err < 0)
-			owner_log_failure(o, CVTPM_LOG_WARN, "shutting down", "the TPM", err);
-	}
+	cvtpm_instance_shutdown(o);
 	end(o);
 }
 
@@ -397,6 +409,23 @@ bool cvtpm_instance_established(struct cvtpm_instance *o)
 int cvtpm_instance_reset_established(struct cvtpm_instance *o, uint8_t locality)
 {
 	return o->config.engine->reset_established(o->tpm, locality);
+}
+
+/* ---- what a transport asks ---- */
+
+int cvtpm_instance_buffer_size(struct cvtpm_instance *o, uint32_t *size, uint32_t *min,
+			       uint32_t *max)
+{
+	if (!o->config.engine->buffer_size)
+		return CVTPM_ERR_UNSUPPORTED;
+	return o->config.engine->buffer_size(o->tpm, size, min, max);
+}
+
+int cvtpm_instance_describe(struct cvtpm_instance *o, uint32_t what, char *json, size_t *len)
+{
+	if (!o->config.engine->describe)
+		return CVTPM_ERR_UNSUPPORTED;
+	return o->config.engine->describe(o->tpm, what, json, len);
 }
 
 /* ---- state blobs ---- */

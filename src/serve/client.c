@@ -13,6 +13,8 @@
 
 static void client_release(struct client *c)
 {
+	if (c->protocol->release)
+		c->protocol->release(c);
 	c->server->client_count--;
 	/* Commands carry authorisation values, responses random bytes. */
 	cvtpm_wipe(c, sizeof *c);
@@ -47,6 +49,10 @@ void client_end(struct client *c)
 	close(c->source.fd);
 	server_forget_client(c->server, c);
 	c->gone = true;
+	if (c->passed_fd >= 0)
+		close(c->passed_fd);
+	if (c->protocol->ended)
+		c->protocol->ended(c);
 	if (!c->working)
 		client_clean_up(c);
 }
@@ -68,13 +74,47 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
+/* Keeps the last of the descriptors that came with a message. */
+static void client_keep_descriptor(struct client *c, struct msghdr *message)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= m->cmsg_len - CMSG_LEN(0);
+		     at += sizeof(int)) {
+			if (c->passed_fd >= 0)
+				close(c->passed_fd);
+			memcpy(&c->passed_fd, CMSG_DATA(m) + at, sizeof(int));
+		}
+	}
+}
+
+static ssize_t client_receive(struct client *c)
+{
+	struct iovec bytes = {.iov_base = c->in + c->in_len, .iov_len = sizeof c->in - c->in_len};
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(8 * sizeof(int))];
+	struct msghdr message = {.msg_iov = &bytes,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof control};
+
+	/* Descriptors that nobody asked for are closed by the kernel. */
+	if (!c->protocol->takes_descriptors)
+		return recv(c->source.fd, bytes.iov_base, bytes.iov_len, MSG_DONTWAIT);
+	const ssize_t n = recvmsg(c->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		client_keep_descriptor(c, &message);
+	return n;
+}
+
 /* Reads what there is room for; false when the connection broke. */
 static bool client_fill(struct client *c)
 {
 	if (c->eof || c->in_len == sizeof c->in)
 		return true;
-	const ssize_t n =
-		recv(c->source.fd, c->in + c->in_len, sizeof c->in - c->in_len, MSG_DONTWAIT);
+	const ssize_t n = client_receive(c);
+
 	if (n > 0)
 		c->in_len += (size_t)n;
 	else if (n == 0)
@@ -191,6 +231,7 @@ struct client *client_begin(struct server *server, const struct client_protocol 
 	}
 	c->server = server;
 	c->protocol = protocol;
+	c->passed_fd = -1;
 	c->source =
 		(struct loop_source){.fd = fd, .events = POLLIN, .ready = client_ready, .owner = c};
 	if (loop_add(&server->loop, &c->source) < 0) {

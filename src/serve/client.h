@@ -32,6 +32,11 @@ struct client_protocol {
 	enum client_step (*step)(struct client *client);
 	/* The job is done: puts the answer into client->out. CLIENT_ANSWERED or CLIENT_ENDS. */
 	enum client_step (*answer)(struct client *client);
+	/* May be NULL: the connection has ended; and, when its job is done as well, what
+	 * the protocol holds for it goes. */
+	void (*ended)(struct client *client);
+	void (*release)(struct client *client);
+	bool takes_descriptors; /* the last one that came with the bytes is `passed_fd` */
 };
 
 struct client {
@@ -51,6 +56,18 @@ struct client {
 		uint32_t number;    /* the request at work */
 		uint32_t hash_left; /* bytes of a HASH_DATA still to come */
 	} mssim;
+	struct {
+		uint32_t number; /* the request at work */
+		uint32_t type;   /* of the state blob */
+		uint32_t left;   /* bytes of a HASH_DATA or SET_STATEBLOB still to come */
+		uint32_t offset; /* of what goes out next */
+		uint8_t *blob;   /* that comes or goes: secret memory */
+		size_t blob_len;
+		bool sends;   /* `blob` is going out */
+		bool refused; /* what comes is read, and goes nowhere */
+		bool may_pad; /* after the last request */
+	} control;
+	int passed_fd; /* -1: none */
 	size_t in_len, out_len, out_done;
 	uint8_t in[CLIENT_BUFFER_SIZE];
 	uint8_t command[CVTPM_MAX_BUFFER_SIZE]; /* of the job */
@@ -80,6 +97,11 @@ enum client_step client_submit(struct client *client,
 
 /** TPM commands framed by their own header. */
 extern const struct client_protocol raw_protocol;
+/** The same on the descriptor of SET_DATAFD, where what cannot be a command is
+ *  answered and forgotten, for the guest behind it goes on. */
+extern const struct client_protocol data_protocol;
+/** swtpm's control channel. */
+extern const struct client_protocol control_protocol;
 /** The reference simulator's two ports. */
 extern const struct client_protocol mssim_command_protocol, mssim_platform_protocol;
 

@@ -292,5 +292,7 @@ static enum client_step mssim_answer(struct client *c)
 	return result == CVTPM_ERR_STATE ? acknowledge(c) : refuse(c);
 }
 
-const struct client_protocol mssim_command_protocol = {command_step, mssim_answer};
-const struct client_protocol mssim_platform_protocol = {platform_step, mssim_answer};
+const struct client_protocol mssim_command_protocol = {.step = command_step,
+						       .answer = mssim_answer};
+const struct client_protocol mssim_platform_protocol = {.step = platform_step,
+							.answer = mssim_answer};

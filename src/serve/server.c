@@ -50,7 +50,7 @@ void server_turn_away(struct server *server, const char *why)
 	server->turning_away = true;
 }
 
-void server_accept(struct server *server, const struct client_protocol *protocol, int fd)
+bool server_accept(struct server *server, const struct client_protocol *protocol, int fd)
 {
 	const int on = 1;
 
@@ -60,7 +60,7 @@ void server_accept(struct server *server, const struct client_protocol *protocol
 		snprintf(why, sizeof why, "%d are connected", SERVER_MAX_CLIENTS);
 		server_turn_away(server, why);
 		close(fd);
-		return;
+		return false;
 	}
 	/* Fails on a Unix socket, which has no such delay. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -68,11 +68,20 @@ void server_accept(struct server *server, const struct client_protocol *protocol
 
 	if (!client) {
 		server_log(server, CVTPM_LOG_WARN, "no memory for one more client");
-		return;
+		return false;
 	}
 	client->next = server->clients;
 	server->clients = client;
 	server->client_count++;
+	return true;
+}
+
+bool server_has_client(const struct server *server, const struct client_protocol *protocol)
+{
+	for (const struct client *client = server->clients; client; client = client->next)
+		if (client->protocol == protocol)
+			return true;
+	return false;
 }
 
 void server_forget_client(struct server *server, struct client *client)
@@ -135,7 +144,8 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 		return;
 	}
 	tpm->instance = instance;
-	tpm->powered = true;
+	tpm->powered = !server->instance_config.leave_off;
+	server->control.running = tpm->powered; /* nobody reads it before this is done */
 	tpm->loaded.wanted = config->flush_on_disconnect;
 
 	if (config->fail_until_reset)
@@ -155,7 +165,11 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 
 static void run_close(struct worker_job *job, struct worker_tpm *tpm)
 {
-	(void)job;
+	struct server *server = job->owner;
+
+	if (tpm->instance && server->config->ctrl && control_power_off(server, tpm) < 0)
+		server_log(server, CVTPM_LOG_ERROR,
+			   "the volatile state that was stored is lost: the store did not take it");
 	cvtpm_instance_close(tpm->instance);
 	tpm->instance = NULL;
 }
@@ -183,6 +197,8 @@ static void say_ready(struct server *server)
 		line_add(where, sizeof where, "mssim", server->listener[n].name);
 		line_add(where, sizeof where, "platform", server->listener[n + 1].name);
 	}
+	if (config->ctrl)
+		line_add(where, sizeof where, "ctrl", server->listener[server->listeners - 1].name);
 	if (server->page.server)
 		line_add(where, sizeof where, "crb-page", config->page_file);
 
@@ -192,6 +208,7 @@ static void say_ready(struct server *server)
 	snprintf(line, sizeof line, "ready: %s; %s", where,
 		 info.failed    ? "in failure mode until the platform resets it"
 		 : info.started ? "started"
+		 : config->ctrl ? "waits for INIT on the control channel"
 				: "waits for TPM2_Startup (send it with `tpm2_startup -c`, or use "
 				  "--startup clear)");
 	config->ready(config->context, line);
@@ -333,6 +350,25 @@ static int server_loop(struct server *server)
 
 /* ---- binding ---- */
 
+/* The last of the listeners. */
+static int bind_ctrl(struct server *server, struct listener *l)
+{
+	const char *ctrl = server->config->ctrl;
+
+	if (strncmp(ctrl, "unix:", 5) == 0) {
+		CVTPM_TRY(listener_open_unix(l, server, ctrl + 5));
+	} else if (strncmp(ctrl, "tcp:", 4) == 0) {
+		CVTPM_TRY(listener_open_tcp(l, NULL, server, ctrl + 4));
+	} else {
+		server_log(server, CVTPM_LOG_ERROR,
+			   "'%s' is no control channel: write unix:PATH or tcp:ADDR:PORT", ctrl);
+		return CVTPM_ERR_PARAM;
+	}
+	l->protocol = &control_protocol;
+	server->listeners++;
+	return 0;
+}
+
 static int bind_all(struct server *server)
 {
 	const struct cvtpm_serve_config *config = server->config;
@@ -352,8 +388,10 @@ static int bind_all(struct server *server)
 		CVTPM_TRY(listener_open_tcp(l, l + 1, server, config->mssim));
 		l[0].protocol = &mssim_command_protocol;
 		l[1].protocol = &mssim_platform_protocol;
-		server->listeners += 2;
+		server->listeners += 2, l += 2;
 	}
+	if (config->ctrl)
+		CVTPM_TRY(bind_ctrl(server, l));
 	if (config->page_file)
 		CVTPM_TRY(page_open(&server->page, server));
 	return 0;
@@ -398,10 +436,14 @@ int cvtpm_serve(const struct cvtpm_serve_config *config)
 	server->instance_config = *config->instance;
 	server->instance_config.engine_config.buffer_size = server->buffer_size;
 
+	server->instance_config.leave_off =
+		config->ctrl && config->startup == CVTPM_SERVE_STARTUP_NONE;
+
 	server->memory = cvtpm_secret_alloc(size, config->platform);
 	if (!server->memory) {
 		server_log(server, CVTPM_LOG_ERROR, "no memory for an instance (%zu bytes)", size);
-	} else if (!config->tcp && !config->unix_path && !config->mssim && !config->page_file) {
+	} else if (!config->tcp && !config->unix_path && !config->mssim && !config->ctrl &&
+		   !config->page_file) {
 		server_log(server, CVTPM_LOG_ERROR,
 			   "there is nothing to serve on: name a socket or a page");
 		result = CVTPM_ERR_PARAM;
@@ -409,6 +451,7 @@ int cvtpm_serve(const struct cvtpm_serve_config *config)
 		result = server_run(server);
 	}
 	cvtpm_secret_free(server->memory, size);
+	control_close(&server->control);
 	free(server);
 	return result;
 }

@@ -6,13 +6,14 @@
 
 #include "cvtpm/serve.h"
 #include "serve/client.h"
+#include "serve/control.h"
 #include "serve/listen.h"
 #include "serve/loop.h"
 #include "serve/page.h"
 #include "serve/worker.h"
 
 /* Descriptors that are no client's: listeners, signals, worker. */
-#define SERVER_MAX_LISTENERS 4
+#define SERVER_MAX_LISTENERS 5
 #define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 4)
 
 enum server_phase {
@@ -42,7 +43,8 @@ struct server {
 	size_t client_count; /* with those that are gone while their command waits or runs */
 	bool turning_away;   /* has been said */
 	int spare_fd;        /* given up to accept, and close, a client too many */
-	struct page page;    /* page.server NULL: none */
+	struct control control;
+	struct page page; /* page.server NULL: none */
 };
 
 /** One line for the operator. */
@@ -55,8 +57,11 @@ void server_stop(struct server *server);
 /** There is no room for one more client, for the reason `why`. */
 void server_turn_away(struct server *server, const char *why);
 
-/** A listener has accepted `fd`. */
-void server_accept(struct server *server, const struct client_protocol *protocol, int fd);
+/** A listener has accepted `fd`, or a peer has passed it. False: no room, it is closed. */
+bool server_accept(struct server *server, const struct client_protocol *protocol, int fd);
+
+/** True when a client that speaks `protocol` is connected. */
+bool server_has_client(const struct server *server, const struct client_protocol *protocol);
 
 /** A client is closing. */
 void server_forget_client(struct server *server, struct client *client);

@@ -155,6 +155,58 @@ bool cvtpm_instance_established(struct cvtpm_instance *i)
 	return false;
 }
 
+int cvtpm_instance_reset_established(struct cvtpm_instance *i, uint8_t locality)
+{
+	(void)i;
+	(void)locality;
+	return 0;
+}
+
+int cvtpm_instance_shutdown(struct cvtpm_instance *i)
+{
+	event(i, 's');
+	return 0;
+}
+
+int cvtpm_instance_buffer_size(struct cvtpm_instance *i, uint32_t *size, uint32_t *min,
+			       uint32_t *max)
+{
+	(void)i;
+	(void)size;
+	(void)min;
+	(void)max;
+	return CVTPM_ERR_UNSUPPORTED;
+}
+
+int cvtpm_instance_describe(struct cvtpm_instance *i, uint32_t what, char *json, size_t *len)
+{
+	(void)i;
+	(void)what;
+	(void)json;
+	(void)len;
+	return CVTPM_ERR_UNSUPPORTED;
+}
+
+int cvtpm_instance_save_state(struct cvtpm_instance *i, enum cvtpm_blob kind, uint8_t *blob,
+			      size_t *len)
+{
+	(void)i;
+	(void)kind;
+	(void)blob;
+	(void)len;
+	return CVTPM_ERR_UNSUPPORTED;
+}
+
+int cvtpm_instance_load_state(struct cvtpm_instance *i, enum cvtpm_blob kind, const uint8_t *blob,
+			      size_t len)
+{
+	(void)i;
+	(void)kind;
+	(void)blob;
+	(void)len;
+	return CVTPM_ERR_UNSUPPORTED;
+}
+
 void cvtpm_instance_get_info(const struct cvtpm_instance *i, struct cvtpm_instance_info *info)
 {
 	*info = (struct cvtpm_instance_info){.started = i->started, .failed = i->failed};
