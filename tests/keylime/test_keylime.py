@@ -8,10 +8,9 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import sqlite3
+import subprocess
 import sys
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ sys.path[:0] = [str(HERE.parent.parent / "keylime"), str(HERE.parent / "verify")
 import lab  # noqa: E402
 from one_machine import Site  # noqa: E402
 
+REPORT_INDEX = "0x014C0002"  # of the RSA 2048 EK
 ZERO, ONE = "00" * 32, "00" * 31 + "01"
 
 
@@ -27,6 +27,8 @@ ZERO, ONE = "00" * 32, "00" * 31 + "01"
 def site(tmp_path_factory):
     with Site(os.environ.get("KEYLIME_WORK") or tmp_path_factory.mktemp("site"), os.environ["KEYLIME"],
               os.environ["CVTPM"], os.environ.get("KEYLIME_AGENT")) as s:
+        if os.environ.get("KEYLIME_SCRIPT"):  # /bin/true: every refusal by the script has to fail here
+            s.script = pathlib.Path(os.environ["KEYLIME_SCRIPT"])
         s.start_servers()
         s.start_tpm()
         s.boot()
@@ -222,14 +224,7 @@ def test_a_certificate_without_evidence_and_no_certificate_are_refused(site, sen
     refused(site, "EK_CERT is empty")
 
 
-# ---- what the verifier finds later ----
-
-def test_a_pcr_that_the_tpm_policy_rules_fails_the_machine(site):
-    site.configure()
-    added(site, "--tpm_policy", json.dumps({"15": [ZERO]}))
-    site.tpm2("pcrextend", "15:sha256=" + ONE)
-    assert failed(site) == "pcr_validation.invalid_pcr_15"
-
+# ---- what the verifier finds later: each leaves a PCR that the next policy does not look at ----
 
 def test_an_ima_list_that_pcr_10_contradicts_fails_the_machine(site):
     added(site, *site.policies)
@@ -242,6 +237,12 @@ def test_a_boot_that_the_measured_boot_policy_does_not_know_fails_the_machine(si
     status, out = site.add("--mb-policy", site.work / "mb.json")
     assert status == 0, out
     assert failed(site) == "measured_boot.invalid_pcr_9"
+
+
+def test_a_pcr_that_the_tpm_policy_rules_fails_the_machine(site):
+    added(site, "--tpm_policy", json.dumps({"15": [ZERO]}))
+    site.tpm2("pcrextend", "15:sha256=" + ONE)
+    assert failed(site) == "pcr_validation.invalid_pcr_15"
 
 
 # ---- boots ----
@@ -286,3 +287,30 @@ def test_another_ek_under_a_known_uuid_is_turned_away_by_the_registrar(site):
     site.start_tpm()
     site.boot()
     turned_away(site, known)
+
+
+def test_a_second_boot_of_a_persistent_machine_is_the_same_machine(site):
+    """Same EK and EK certificate, same UUID, and a report index that speaks of the new boot."""
+    if site.tpm:
+        site.stop_machine()
+    state = site.work / "state"
+    subprocess.run([site.cvtpm, "manufacture", "--state", state, "--lab", "--lab-dir", site.lab, "--ek", "rsa2048",
+                    "--pcr-banks", "sha1,sha256"], check=True, capture_output=True, timeout=300)
+    boots = []
+    for boot in range(2):
+        site.start_tpm("--state", state)
+        site.boot()
+        site.tpm2("nvread", "-Q", REPORT_INDEX, "-o", "report.bin")
+        if boot and not site.rust_agent:
+            turned_away(site)  # the agent's AK is new
+            assert site.log("registrar").rstrip().count("Changed fields: aik_tpm.") >= 1
+            site.forget()
+        site.start_agent()
+        added(site, *site.make_policies())
+        site.delete()
+        boots.append([site.uuid, *((site.work / name).read_bytes() for name in ("ek.pub", "ek.der", "report.bin"))])
+        site.stop_machine()
+    assert boots[0][:3] == boots[1][:3]
+    first, second = (boot[3] for boot in boots)
+    assert first[0x50:0x90] == second[0x50:0x90] == hashlib.sha512(boots[0][2]).digest()
+    assert first[0x140:0x160] != second[0x140:0x160]  # REPORT_ID
