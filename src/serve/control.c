@@ -6,219 +6,18 @@
  * evidence. What a command needs (a TPM that runs, or one that is stopped) is
  * looked at on the worker's thread, when its turn has come.
  */
-#include "serve/control.h"
+#include "serve/control_jobs.h"
 
-#include "crypto/crypto.h"
 #include "cvtpm/err.h"
 #include "cvtpm/store.h"
 #include "serve/client.h"
 #include "serve/control_protocol.h"
-#include "serve/envelope.h"
 #include "serve/frame.h"
 #include "serve/server.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* Types of state blobs on the wire, in the order of enum cvtpm_blob from 1 on. */
-#define BLOB_TYPES 3
-
-static const char *const blob_names[BLOB_TYPES] = {"permanent", "volatile", "savestate"};
-
-static const char *engine_name(const struct server *server)
-{
-	return server->instance_config.engine->name;
-}
-
-static void blob_release(uint8_t **blob, size_t *len)
-{
-	cvtpm_secret_free(*blob, *len);
-	*blob = NULL;
-	*len = 0;
-}
-
-void control_close(struct control *control)
-{
-	blob_release(&control->volatile_state, &control->volatile_len);
-}
-
-/* ---- on the worker's thread: power ---- */
-
-/* A shutdown that fails has been logged, and the power goes all the same. */
-int control_power_off(struct server *server, struct worker_tpm *tpm)
-{
-	struct control *control = &server->control;
-	int result = 0;
-
-	if (tpm->powered)
-		cvtpm_instance_shutdown(tpm->instance);
-	cvtpm_instance_power_off(tpm->instance);
-	tpm->powered = false;
-	if (control->volatile_state)
-		result = cvtpm_instance_load_state(tpm->instance, CVTPM_BLOB_VOLATILE,
-						   control->volatile_state, control->volatile_len);
-	control_close(control);
-	return result;
-}
-
-static struct client *client_of(struct worker_job *job)
-{
-	return job->owner;
-}
-
-static void run_stop(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = control_power_off(client_of(job)->server, tpm);
-}
-
-/* A volatile state that is there is resumed once, and never kept for a second time:
- * DELETE_VOLATILE is how every INIT works here. */
-static void run_init(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = control_power_off(client_of(job)->server, tpm);
-	if (job->result == 0)
-		job->result = cvtpm_instance_power_on(tpm->instance);
-	tpm->powered = job->result == 0;
-}
-
-/* ---- on the worker's thread: signals ---- */
-
-static void run_established(struct worker_job *job, struct worker_tpm *tpm)
-{
-	if (!tpm->powered)
-		job->result = CVTPM_ERR_STATE;
-	job->response[0] = tpm->powered && cvtpm_instance_established(tpm->instance);
-	job->response_len = 1;
-}
-
-static void run_reset_established(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = tpm->powered ? cvtpm_instance_reset_established(tpm->instance, job->locality)
-				   : CVTPM_ERR_STATE;
-}
-
-static void run_hash_start(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = tpm->powered ? cvtpm_instance_hash_start(tpm->instance) : CVTPM_ERR_STATE;
-}
-
-static void run_hash_data(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = tpm->powered
-			      ? cvtpm_instance_hash_data(tpm->instance, job->data, job->data_len)
-			      : CVTPM_ERR_STATE;
-}
-
-static void run_hash_end(struct worker_job *job, struct worker_tpm *tpm)
-{
-	job->result = tpm->powered ? cvtpm_instance_hash_end(tpm->instance) : CVTPM_ERR_STATE;
-}
-
-/* ---- on the worker's thread: what there is to know ---- */
-
-static void run_buffer_size(struct worker_job *job, struct worker_tpm *tpm)
-{
-	const uint32_t most = client_of(job)->server->buffer_size; /* a CRB page holds less */
-	uint32_t size = job->value > most ? most : job->value, min = 0, max = 0;
-
-	if (size && tpm->powered) {
-		job->result = CVTPM_ERR_STATE;
-		return;
-	}
-	job->result = cvtpm_instance_buffer_size(tpm->instance, &size, &min, &max);
-	frame_put_u32(job->response, size);
-	frame_put_u32(job->response + 4, min);
-	frame_put_u32(job->response + 8, max < most ? max : most);
-	job->response_len = 12;
-}
-
-static void run_info(struct worker_job *job, struct worker_tpm *tpm)
-{
-	size_t len = sizeof job->response;
-
-	job->result =
-		cvtpm_instance_describe(tpm->instance, job->value, (char *)job->response, &len);
-	job->response_len = job->result == 0 ? len + 1 : 0; /* with the NUL, as swtpm */
-}
-
-/* ---- on the worker's thread: state blobs ---- */
-
-/* Copies a state into locked memory, with `before` and `after` bytes of room. */
-static int take_state(struct server *server, struct cvtpm_instance *instance, enum cvtpm_blob kind,
-		      size_t before, size_t after, uint8_t **blob, size_t *blob_len,
-		      size_t *state_len)
-{
-	size_t len = 0;
-
-	CVTPM_TRY(cvtpm_instance_save_state(instance, kind, NULL, &len));
-	*blob_len = before + len + after;
-	*blob = cvtpm_secret_alloc(*blob_len, server->config->platform);
-	if (!*blob)
-		return CVTPM_ERR_NO_MEMORY;
-	*state_len = len;
-	const int err = cvtpm_instance_save_state(instance, kind, *blob + before, state_len);
-
-	/* Nothing ran in between, so that the length is the same. */
-	if (err == 0 && *state_len == len)
-		return 0;
-	blob_release(blob, blob_len);
-	return err < 0 ? err : CVTPM_ERR_SIZE;
-}
-
-static void run_get_blob(struct worker_job *job, struct worker_tpm *tpm)
-{
-	struct client *c = client_of(job);
-	const enum cvtpm_blob kind = (enum cvtpm_blob)job->value;
-	size_t len;
-
-	job->result = CVTPM_ERR_STATE;
-	if (!tpm->powered)
-		return;
-	job->result =
-		take_state(c->server, tpm->instance, kind, ENVELOPE_HEADER_SIZE,
-			   ENVELOPE_DIGEST_SIZE, &c->control.blob, &c->control.blob_len, &len);
-	if (job->result == 0)
-		job->result = envelope_close(c->control.blob, len, kind, engine_name(c->server));
-}
-
-static void run_set_blob(struct worker_job *job, struct worker_tpm *tpm)
-{
-	struct client *c = client_of(job);
-	const enum cvtpm_blob kind = (enum cvtpm_blob)job->value;
-	const uint8_t *payload = NULL;
-	const char *why = "";
-	size_t len = 0;
-
-	job->result = CVTPM_ERR_STATE;
-	if (tpm->powered)
-		return;
-	job->result = 0;
-	if (c->control.blob_len)
-		job->result = envelope_open(c->control.blob, c->control.blob_len, kind,
-					    engine_name(c->server), &payload, &len, &why);
-	if (job->result < 0)
-		server_log(c->server, CVTPM_LOG_ERROR,
-			   "a %s state blob of %zu bytes is refused, and the state stays as it "
-			   "is: %s; send one that this version of cvtpm has given",
-			   blob_names[kind], c->control.blob_len, why);
-	else
-		job->result = cvtpm_instance_load_state(tpm->instance, kind, payload, len);
-}
-
-static void run_store_volatile(struct worker_job *job, struct worker_tpm *tpm)
-{
-	struct server *server = client_of(job)->server;
-	struct control *control = &server->control;
-	size_t len;
-
-	job->result = CVTPM_ERR_STATE;
-	if (!tpm->powered)
-		return;
-	control_close(control);
-	job->result = take_state(server, tpm->instance, CVTPM_BLOB_VOLATILE, 0, 0,
-				 &control->volatile_state, &control->volatile_len, &len);
-}
 
 /* ---- requests ---- */
 
@@ -270,7 +69,7 @@ static enum client_step begin_reset_established(struct client *c, uint8_t locali
 	if (locality > 4)
 		return answer_result(c, CONTROL_BAD_LOCALITY);
 	c->job.locality = locality;
-	return client_submit(c, run_reset_established, NULL, 0);
+	return client_submit(c, control_run_reset_established, NULL, 0);
 }
 
 static enum client_step cancel(struct client *c)
@@ -316,20 +115,20 @@ static enum client_step set_data_descriptor(struct client *c)
 
 static enum client_step begin_get_blob(struct client *c, const struct control_request *request)
 {
-	if (request->type < 1 || request->type > BLOB_TYPES)
+	if (request->type < 1 || request->type > CONTROL_BLOB_TYPES)
 		return answer_no_blob(c, CONTROL_NO_SUCH_BLOB);
 	c->job.value = request->type - 1;
 	c->control.offset = request->value;
-	return client_submit(c, run_get_blob, NULL, 0);
+	return client_submit(c, control_run_get_blob, NULL, 0);
 }
 
 static enum client_step end_set_blob(struct client *c)
 {
-	if (c->control.type >= 1 && c->control.type <= BLOB_TYPES && !c->control.refused) {
+	if (c->control.type >= 1 && c->control.type <= CONTROL_BLOB_TYPES && !c->control.refused) {
 		c->job.value = c->control.type - 1;
-		return client_submit(c, run_set_blob, NULL, 0);
+		return client_submit(c, control_run_set_blob, NULL, 0);
 	}
-	blob_release(&c->control.blob, &c->control.blob_len);
+	control_blob_release(&c->control.blob, &c->control.blob_len);
 	return answer_result(c, c->control.refused ? CONTROL_FAIL : CONTROL_BAD_PARAMETER);
 }
 
@@ -350,7 +149,7 @@ static enum client_step begin_hash_data(struct client *c, const struct control_r
 {
 	c->control.left = request->stream;
 	c->control.refused = false;
-	return request->stream ? CLIENT_ANSWERED : client_submit(c, run_hash_data, NULL, 0);
+	return request->stream ? CLIENT_ANSWERED : client_submit(c, control_run_hash_data, NULL, 0);
 }
 
 static enum client_step get_config(struct client *c)
@@ -371,26 +170,26 @@ static enum client_step begin(struct client *c, const struct control_request *re
 		client_put_u32(c, CONTROL_CAPABILITIES);
 		return CLIENT_ANSWERED;
 	case CONTROL_INIT:
-		return begin_power(c, run_init);
+		return begin_power(c, control_run_init);
 	case CONTROL_STOP:
 	case CONTROL_SHUTDOWN:
-		return begin_power(c, run_stop);
+		return begin_power(c, control_run_stop);
 	case CONTROL_GET_TPMESTABLISHED:
-		return client_submit(c, run_established, NULL, 0);
+		return client_submit(c, control_run_established, NULL, 0);
 	case CONTROL_RESET_TPMESTABLISHED:
 		return begin_reset_established(c, request->locality);
 	case CONTROL_SET_LOCALITY:
 		return set_locality(c, request->locality);
 	case CONTROL_HASH_START:
-		return client_submit(c, run_hash_start, NULL, 0);
+		return client_submit(c, control_run_hash_start, NULL, 0);
 	case CONTROL_HASH_DATA:
 		return begin_hash_data(c, request);
 	case CONTROL_HASH_END:
-		return client_submit(c, run_hash_end, NULL, 0);
+		return client_submit(c, control_run_hash_end, NULL, 0);
 	case CONTROL_CANCEL_TPM_CMD:
 		return cancel(c);
 	case CONTROL_STORE_VOLATILE:
-		return client_submit(c, run_store_volatile, NULL, 0);
+		return client_submit(c, control_run_store_volatile, NULL, 0);
 	case CONTROL_GET_STATEBLOB:
 		return begin_get_blob(c, request);
 	case CONTROL_SET_STATEBLOB:
@@ -401,11 +200,11 @@ static enum client_step begin(struct client *c, const struct control_request *re
 		return set_data_descriptor(c);
 	case CONTROL_SET_BUFFERSIZE:
 		c->job.value = request->value;
-		return client_submit(c, run_buffer_size, NULL, 0);
+		return client_submit(c, control_run_buffer_size, NULL, 0);
 	case CONTROL_GET_INFO:
 		c->job.value = request->flags;
 		c->control.offset = request->value;
-		return client_submit(c, run_info, NULL, 0);
+		return client_submit(c, control_run_info, NULL, 0);
 	case CONTROL_LOCK_STORAGE: /* held from before the first request to the end */
 		return answer_result(c, CONTROL_SUCCESS);
 	}
@@ -429,7 +228,7 @@ static enum client_step go_on_hashing(struct client *c, size_t len)
 
 	c->control.left -= (uint32_t)len;
 	if (!c->control.refused)
-		step = client_submit(c, run_hash_data, c->in, len);
+		step = client_submit(c, control_run_hash_data, c->in, len);
 	else if (c->control.left == 0)
 		step = answer_result(c, CONTROL_BAD_ORDINAL);
 	client_take(c, len);
@@ -464,7 +263,7 @@ static enum client_step go_on_sending(struct client *c)
 	client_put(c, c->control.blob + c->control.offset, len);
 	c->control.offset += (uint32_t)len;
 	if (c->control.offset == c->control.blob_len) {
-		blob_release(&c->control.blob, &c->control.blob_len);
+		control_blob_release(&c->control.blob, &c->control.blob_len);
 		c->control.sends = false;
 	}
 	return CLIENT_ANSWERED;
@@ -536,7 +335,7 @@ static enum client_step answer_blob(struct client *c, uint32_t result)
 	const size_t total = c->control.blob_len;
 
 	if (result != CONTROL_SUCCESS || c->control.offset >= total) {
-		blob_release(&c->control.blob, &c->control.blob_len);
+		control_blob_release(&c->control.blob, &c->control.blob_len);
 		return answer_no_blob(c, result);
 	}
 	client_put_u32(c, CONTROL_SUCCESS);
@@ -608,7 +407,7 @@ static enum client_step control_answer(struct client *c)
 	if (number == CONTROL_GET_STATEBLOB)
 		return answer_blob(c, result);
 	if (number == CONTROL_SET_STATEBLOB)
-		blob_release(&c->control.blob, &c->control.blob_len);
+		control_blob_release(&c->control.blob, &c->control.blob_len);
 	if (number == CONTROL_HASH_DATA)
 		return answer_hash_data(c, result);
 	if (number == CONTROL_SHUTDOWN) {
@@ -633,7 +432,7 @@ static void control_ended(struct client *c)
 
 static void control_release(struct client *c)
 {
-	blob_release(&c->control.blob, &c->control.blob_len);
+	control_blob_release(&c->control.blob, &c->control.blob_len);
 }
 
 const struct client_protocol control_protocol = {.step = control_step,

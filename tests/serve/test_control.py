@@ -63,7 +63,8 @@ class Control:
     def stopped_until_size(self, size=0xF80):
         """What QEMU sends before each INIT."""
         assert self.ask(STOP) == words(0)
-        assert self.ask(SET_BUFFERSIZE, words(0), 16) in (words(0, 0x1000, 0xAF8, 0x1000), words(0, size, 0xAF8, 0x1000))
+        in_use = self.ask(SET_BUFFERSIZE, words(0), 16)
+        assert in_use in (words(0, 0x1000, 0xAF8, 0x1000), words(0, size, 0xAF8, 0x1000))
         assert self.ask(STOP) == words(0)
         assert self.ask(SET_BUFFERSIZE, words(size), 16) == words(0, size, 0xAF8, 0x1000)
 
@@ -318,7 +319,8 @@ def test_a_running_command_is_cancelled_from_the_channel(path):
 def test_what_a_guest_writes_does_not_end_its_data_channel(path):
     with serve(path):
         data = Control(path).start()
-        for bad in (b"\x80\x01\x7f\xff\xff\xff" + bytes(100), b"\x80", b"\x80\x01\0\0\0\x05", b"\x80\x01\0\0\0\x09\0\0\1"):
+        for bad in (b"\x80\x01\x7f\xff\xff\xff" + bytes(100), b"\x80", b"\x80\x01\0\0\0\x05",
+                    b"\x80\x01\0\0\0\x09\0\0\1"):
             assert data.code(bad) == ct.RC_COMMAND_SIZE
         assert data.startup() == 0
 
@@ -389,7 +391,8 @@ def test_a_cut_off_or_unknown_request_is_an_error_and_a_line(path):
         for number in (0, 20, 99, 0xFFFFFFFF):
             assert control.result(number) == BAD_ORDINAL
         assert "an unknown command" in server.stderr
-        for cut in (words(INIT), words(INIT) + b"\0\0", words(SET_BLOB, 0, 1, 100) + b"abc", words(HASH_DATA, 5) + b"a", b"\0"):
+        for cut in (words(INIT), words(INIT) + b"\0\0", words(SET_BLOB, 0, 1, 100) + b"abc",
+                    words(HASH_DATA, 5) + b"a", b"\0"):
             other = Control(path)
             other.socket.sendall(cut)
             other.socket.shutdown(socket.SHUT_WR)
