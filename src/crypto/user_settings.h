@@ -41,9 +41,9 @@ void *memcpy(void *, const void *, size_t);
 void *memset(void *, int, size_t);
 void *memmove(void *, const void *, size_t);
 int memcmp(const void *, const void *, size_t);
-#define XMEMCPY(d, s, l) memcpy((d), (s), (l))
-#define XMEMSET(b, c, l) memset((b), (c), (l))
-#define XMEMCMP(a, b, n) memcmp((a), (b), (n))
+#define XMEMCPY(d, s, l)  memcpy((d), (s), (l))
+#define XMEMSET(b, c, l)  memset((b), (c), (l))
+#define XMEMCMP(a, b, n)  memcmp((a), (b), (n))
 #define XMEMMOVE(d, s, l) memmove((d), (s), (l))
 /* Curve names are looked up by string; nothing else uses these. */
 static inline size_t cvtpm_wc_strlen(const char *s)
@@ -88,16 +88,16 @@ static inline char *cvtpm_wc_strncpy(char *d, const char *s, size_t n)
 		d[i] = 0;
 	return d;
 }
-#define XSTRLEN(s) cvtpm_wc_strlen((s))
-#define XSTRNCPY(a, b, n) cvtpm_wc_strncpy((a), (b), (n))
-#define XSTRNCMP(a, b, n) cvtpm_wc_strncmp((a), (b), (n))
+#define XSTRLEN(s)            cvtpm_wc_strlen((s))
+#define XSTRNCPY(a, b, n)     cvtpm_wc_strncpy((a), (b), (n))
+#define XSTRNCMP(a, b, n)     cvtpm_wc_strncmp((a), (b), (n))
 #define XSTRNCASECMP(a, b, n) cvtpm_wc_strncasecmp((a), (b), (n))
-#define XSTRCASECMP(a, b) cvtpm_wc_strncasecmp((a), (b), (size_t)-1)
-#define XSTRCMP(a, b) cvtpm_wc_strncmp((a), (b), (size_t)-1)
-#define XTOUPPER(c) cvtpm_wc_upper((c))
-#define XTOLOWER(c) cvtpm_wc_lower((c))
-#define XSTRSEP(a, b) 0
-#define XATOI(s) 0
+#define XSTRCASECMP(a, b)     cvtpm_wc_strncasecmp((a), (b), (size_t)-1)
+#define XSTRCMP(a, b)         cvtpm_wc_strncmp((a), (b), (size_t)-1)
+#define XTOUPPER(c)           cvtpm_wc_upper((c))
+#define XTOLOWER(c)           cvtpm_wc_lower((c))
+#define XSTRSEP(a, b)         0
+#define XATOI(s)              0
 #endif
 
 /* ---- memory: XMALLOC, XREALLOC and XFREE are arena.c's ---- */
@@ -114,7 +114,7 @@ static inline char *cvtpm_wc_strncpy(char *d, const char *s, size_t n)
 #define WOLFSSL_SP_ASM
 #define WOLFSSL_SP_X86_64
 #define WOLFSSL_SP_X86_64_ASM
-#define SP_INT_BITS 4096
+#define SP_INT_BITS      4096
 #define HAVE___UINT128_T 1
 #ifdef CVTPM_NO_AVX
 #define NO_AVX2_SUPPORT

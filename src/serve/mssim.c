@@ -13,7 +13,7 @@
 #include "serve/server.h"
 
 #define TPM_RC_COMMAND_SIZE 0x142
-#define TPM_RC_LOCALITY     0x107
+#define TPM_RC_LOCALITY     0x907
 
 #define SERVER_VERSION 1
 #define ACK            0

@@ -533,7 +533,7 @@ static void the_simulator_protocol_serves_every_locality_that_there_is(void **st
 	for (size_t i = 0; i < sizeof bad; i++) {
 		mssim_put_command(fd, bad[i], 10, FAKE_LOCALITY, 0);
 		assert_int_equal(get_word(fd), 10);
-		assert_answer(fd, 10, 0x107, 0);
+		assert_answer(fd, 10, 0x907, 0);
 		assert_int_equal(get_word(fd), 0);
 	}
 	close(fd);

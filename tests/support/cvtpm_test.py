@@ -25,7 +25,7 @@ LIMIT = 120  # seconds after which something that should have happened counts as
 RC_SUCCESS = 0
 RC_INITIALIZE = 0x100
 RC_FAILURE = 0x101
-RC_LOCALITY = 0x107
+RC_LOCALITY = 0x907
 RC_COMMAND_SIZE = 0x142
 RC_CANCELED = 0x909
 
