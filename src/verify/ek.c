@@ -79,12 +79,33 @@ static bool public_build(struct ek_public *out, const struct cvtpm_ek_template *
 	return cvtpm_ek_template_match(out->bytes, out->len) == ek;
 }
 
+/* A SubjectPublicKeyInfo can say one key in several ways: a hybrid point, unused
+ * bits of a BIT STRING. Only DER with an uncompressed point (RFC 5480) is taken, so
+ * that no byte of it can be another without being another key. */
+static bool is_spelled_in_der(X509 *cert, EVP_PKEY *key)
+{
+	X509_PUBKEY *spki = X509_get_X509_PUBKEY(cert);
+	uint8_t *given = NULL, *der = NULL;
+	int given_len = i2d_X509_PUBKEY(spki, &given), der_len = i2d_PUBKEY(key, &der), bits_len;
+	const uint8_t *bits;
+	bool good = given_len > 0 && given_len == der_len &&
+		    memcmp(given, der, (size_t)der_len) == 0 &&
+		    X509_PUBKEY_get0_param(NULL, &bits, &bits_len, NULL, spki) == 1 &&
+		    (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || (bits_len > 0 && bits[0] == 0x04));
+
+	OPENSSL_free(given);
+	OPENSSL_free(der);
+	return good;
+}
+
 static bool public_of_certificate(struct ek_public *out, X509 *cert)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	const struct cvtpm_ek_template *ek;
 
-	for (size_t i = 0; key && (ek = cvtpm_ek_template_at(i)) != NULL; i++)
+	if (!key || !is_spelled_in_der(cert, key))
+		return false;
+	for (size_t i = 0; (ek = cvtpm_ek_template_at(i)) != NULL; i++)
 		if (key_fits(key, ek))
 			return public_build(out, ek, key);
 	return false;
