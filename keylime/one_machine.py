@@ -28,6 +28,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 LIMIT = 120  # seconds after which something that should have happened counts as not happening
 RSA_CERTIFICATE = "0x01C00002"
+RSA_EK = "0x81010001"
 VERIFIER, PROXY, REGISTRAR, REGISTRAR_TLS, AGENT = 8881, 8889, 8890, 8891, 9002
 
 
@@ -180,7 +181,10 @@ class Site:
         self.tpm.wait_until(lambda: "ready:" in self.tpm.text(), "TPM")
         port = re.search(r"mssim 127\.0\.0\.1:(\d+)", self.tpm.text())[1]
         self.tcti = f"mssim:host=127.0.0.1,port={port}"
-        self.tpm2("createek", "-Q", "-G", "rsa", "-c", "ek.ctx", "-u", "ek.pub", "-f", "tss")
+        # A persistent TPM's EK is the same at each boot. It cannot be had again from here: the agent takes the key out of
+        # its place and sets passwords on the hierarchies.
+        if "--state" not in options or not (self.work / "ek.pub").exists():
+            self.tpm2("readpublic", "-Q", "-c", RSA_EK, "-o", "ek.pub")
         self.tpm2("nvread", "-Q", RSA_CERTIFICATE, "-o", "ek.der")
 
     def tpm2(self, tool, *arguments):
@@ -236,6 +240,8 @@ class Site:
         self.agent = Process(command, self.work / "agent.log", AGENT if registers else None, env=env, cwd=self.work)
         if not registers:
             return self.agent
+        # Its port answers before the registrar has heard of it.
+        self.agent.wait_until(lambda: "activated" in self.agent.text(), "agent's activation")
         found = re.search(r"Agent UUID: (\S+)", self.agent.text())
         self.uuid = found[1] if found else uuid
         return self.agent

@@ -258,6 +258,7 @@ def turned_away(site, uuid="hash_ek"):
 def test_a_second_agent_start_has_a_new_ak_and_needs_regdelete(site):
     if site.rust_agent:
         pytest.skip("this agent keeps its AK")
+    site.delete()
     site.stop_agent()
     turned_away(site)
     site.forget()
