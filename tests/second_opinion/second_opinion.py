@@ -131,11 +131,12 @@ def main():
         else:
             cases = [*evidence.genuine(), *evidence.amdsp(programs["lab_evidence"], folder), *evidence.lab_cases()]
             compare(cases, programs, os.path.join(folder, "cases"), count)
-            try:
-                wrappers.compare(programs, folder, count)
-            svsm.compare(programs, os.path.join(folder, "svsm"), count)
-            except (AssertionError, OSError, subprocess.SubprocessError) as e:
-                count.add(False, f"message wrappers: {brief(str(e))}")
+            for what, run in (("message wrappers", lambda: wrappers.compare(programs, folder, count)),
+                              ("SVSM", lambda: svsm.compare(programs, os.path.join(folder, "svsm"), count))):
+                try:
+                    run()
+                except (AssertionError, OSError, subprocess.SubprocessError) as e:
+                    count.add(False, f"{what}: {brief(str(e))}")
     print()
     for name, why in missing.items():
         print(f"{name}: not run: {why}")
