@@ -6,6 +6,7 @@
  * again along the path to the value.
  */
 #include "verify/policy_json.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
 #include "cvtpm/policy.h"
 #include "verify/checks.h"
@@ -265,28 +266,13 @@ const char *policy_read_string(struct policy_reader *r, const json_t *value, siz
 	return text;
 }
 
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef", *at;
-
-	if (c >= 'A' && c <= 'F')
-		c = (char)(c + 'a' - 'A');
-	at = c ? strchr(digits, c) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
 int policy_parse_hex(struct policy_reader *r, const char *hex, uint8_t *out, size_t len)
 {
 	if (strlen(hex) != 2 * len)
 		return policy_fail(r, "must have %zu hexadecimal digits, and has %zu characters",
 				   2 * len, strlen(hex));
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return policy_fail(r, "has a character that is no hexadecimal digit");
-		out[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!cvtpm_hex_read(hex, out, len))
+		return policy_fail(r, "has a character that is no hexadecimal digit");
 	return 0;
 }
 
@@ -355,7 +341,7 @@ int policy_read_vector(struct policy_reader *r, const json_t *value, void *to, u
 		return policy_fail(r,
 				   "must be bits as a string, \"0x1\" to \"0xffffffffffffffff\"");
 	for (const char *p = text + 2; *p; p++) {
-		int digit = hex_value(*p);
+		int digit = cvtpm_hex_digit(*p);
 
 		if (digit < 0)
 			return policy_fail(r, "has a character that is no hexadecimal digit");
