@@ -22,6 +22,9 @@
 /* The generator inside a begun DRBG. */
 WC_RNG *drbg_rng(struct cvtpm_drbg *drbg);
 
+/* Bytes whose number of bits fits the 64 bits that SHA-1 and SHA-256 append. */
+#define HASH_MAX_LEN (((uint64_t)1 << 61) - 1)
+
 /* wolfCrypt counts in 32 bits. */
 static inline bool fits_word32(size_t len)
 {
