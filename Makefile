@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-keylime test-second-opinion fuzz bench install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-guest test-keylime test-second-opinion fuzz bench install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -18,13 +18,14 @@ help:
 	@echo "make demo     watch a confidential VM's TPM come to life and be attacked"
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
 	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
+	@echo "make test-guest  stock Linux guests under QEMU find the TPM, measure into it, quote; reset, save, migrate"
 	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (root, package index)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
 	@echo "make bench    measurements (docs/bench.md)"
-	@echo "make deps     install the packages that build and tests need (deps-web, deps-guest: later suites)"
+	@echo "make deps     install the packages that build and tests need (deps-web, deps-guest, deps-keylime: of one suite)"
 	@echo "make format   format the sources with clang-format"
 
 deps:
@@ -48,12 +49,20 @@ demo: deps $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet cvtpm
 	@scripts/demo $(RELEASE)/cvtpm $(ENGINE)
 
-test: deps
+test: deps deps-guest
 	@scripts/test $(BUILD)
 
 # The page of `cvtpm verify --html` in a real browser.
 test-web: deps-web all
 	@scripts/test-web $(RELEASE)/cvtpm $(RELEASE)
+
+# Debian's cloud kernel and initramfs of our own under QEMU; all of the guest tests (make test runs the quicker half).
+test-guest: deps deps-guest $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet cvtpm tests/guest/guest
+	@scripts/guest-kernel build/guest
+	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_GUEST_PROGRAM=$(abspath $(RELEASE))/tests/guest/guest \
+	 CVTPM_GUEST=$(abspath build/guest) PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider -c tests/guest/pytest.ini --durations=8 tests/guest
 
 # KEYLIME_AGENT=PATH takes the Rust agent.
 test-keylime: deps-keylime all
