@@ -181,10 +181,7 @@ class Site:
         self.tpm.wait_until(lambda: "ready:" in self.tpm.text(), "TPM")
         port = re.search(r"mssim 127\.0\.0\.1:(\d+)", self.tpm.text())[1]
         self.tcti = f"mssim:host=127.0.0.1,port={port}"
-        # A persistent TPM's EK is the same at each boot. It cannot be had again from here: the agent takes the key out of
-        # its place and sets passwords on the hierarchies.
-        if "--state" not in options or not (self.work / "ek.pub").exists():
-            self.tpm2("readpublic", "-Q", "-c", RSA_EK, "-o", "ek.pub")
+        self.tpm2("readpublic", "-Q", "-c", RSA_EK, "-o", "ek.pub")
         self.tpm2("nvread", "-Q", RSA_CERTIFICATE, "-o", "ek.der")
 
     def tpm2(self, tool, *arguments):
@@ -232,7 +229,12 @@ class Site:
                                      self.work / "proxy.log", PROXY)
                 self.processes.append(self.proxy)
             bin66 = self.keylime / "ve-6.6.0" / "bin"
+            # With "generate", its default, this agent sets passwords on owner and endorsement hierarchies, and takes
+            # persistent keys out of their place. It writes tpmdata.yml without cutting off what was longer before,
+            # and cannot read that at its next start; nothing in the file is of use then.
+            (self.work / "agent" / "tpmdata.yml").unlink(missing_ok=True)
             env = dict(common, KEYLIME_TEST="on", PATH=f"{bin66}:{os.environ['PATH']}",
+                       KEYLIME_AGENT_EK_HANDLE=RSA_EK, KEYLIME_AGENT_TPM_OWNERPASSWORD="",
                        KEYLIME_AGENT_CONFIG=str(self.keylime / "conf66" / "agent.conf"),
                        KEYLIME_AGENT_TRUSTED_CLIENT_CA=f"['{ca}']", KEYLIME_AGENT_REGISTRAR_PORT=str(PROXY),
                        IMA_ML=str(self.work / "ima.list"), MB_ML=str(self.work / "evlog.bin"))
