@@ -42,6 +42,11 @@ static int drbg_start(struct cvtpm_drbg *drbg)
 	return wc_InitRng_ex(&state->rng, &state->arena, INVALID_DEVID);
 }
 
+static int drbg_reseed(struct cvtpm_drbg *drbg, const uint8_t *input, size_t len)
+{
+	return wc_RNG_DRBG_Reseed(drbg_rng(drbg), input, (word32)len);
+}
+
 #else
 
 /* The installed library seeds itself from the operating system and has no hook
@@ -53,6 +58,33 @@ static int drbg_start(struct cvtpm_drbg *drbg)
 
 	if (!err)
 		err = wc_InitRngNonce(drbg_rng(drbg), nonce, sizeof nonce);
+	cvtpm_wipe(nonce, sizeof nonce);
+	return err;
+}
+
+/* It does not reseed on request either: a new generator takes over, whose nonce is
+ * the old one's output and the input. */
+static int drbg_reseed(struct cvtpm_drbg *drbg, const uint8_t *input, size_t len)
+{
+	uint8_t nonce[CVTPM_HASH_MAX_SIZE];
+	struct cvtpm_hash hash;
+	WC_RNG fresh;
+	int err = cvtpm_drbg_bytes(drbg, nonce, sizeof nonce);
+
+	if (!err)
+		err = cvtpm_hash_begin(&hash, CVTPM_SHA512);
+	if (!err)
+		err = cvtpm_hash_update(&hash, nonce, sizeof nonce);
+	if (!err)
+		err = cvtpm_hash_update(&hash, input, len);
+	if (!err)
+		err = cvtpm_hash_end(&hash, nonce);
+	if (!err)
+		err = wc_InitRngNonce(&fresh, nonce, sizeof nonce);
+	if (!err) {
+		wc_FreeRng(drbg_rng(drbg));
+		*drbg_rng(drbg) = fresh;
+	}
 	cvtpm_wipe(nonce, sizeof nonce);
 	return err;
 }
@@ -81,6 +113,37 @@ int cvtpm_drbg_bytes(struct cvtpm_drbg *drbg, uint8_t *out, size_t len)
 		}
 	}
 	return 0;
+}
+
+int cvtpm_drbg_stir(struct cvtpm_drbg *drbg, const uint8_t *data, size_t len)
+{
+	/* Entropy for the security strength of 256 bits, then the digest of the
+	 * additional input, which keeps it to a fixed size. */
+	uint8_t input[48 + CVTPM_HASH_MAX_SIZE];
+	const size_t used = len ? sizeof input : 48;
+	int err = drbg->entropy(drbg->entropy_context, input, 48) ? CVTPM_ERR_ENTROPY : 0;
+
+	if (!err && len)
+		err = cvtpm_hash(CVTPM_SHA512, data, len, input + 48);
+	if (!err && drbg_reseed(drbg, input, used))
+		err = CVTPM_ERR_ENTROPY;
+	cvtpm_wipe(input, sizeof input);
+	return err;
+}
+
+int cvtpm_drbg_reseed(struct cvtpm_drbg *drbg)
+{
+	return cvtpm_drbg_stir(drbg, NULL, 0);
+}
+
+static int from_drbg(void *drbg, uint8_t *out, size_t len)
+{
+	return cvtpm_drbg_bytes(drbg, out, len);
+}
+
+struct cvtpm_source cvtpm_drbg_source(struct cvtpm_drbg *drbg)
+{
+	return (struct cvtpm_source){from_drbg, drbg};
 }
 
 void cvtpm_drbg_end(struct cvtpm_drbg *drbg)
