@@ -1,0 +1,14 @@
+/* Ends the passes over commands.def. No include guard. */
+#undef COMMAND
+#undef FIELD
+#undef PLUS
+#undef AUTH
+#undef AUTH_PLUS
+#undef BARE
+#undef BARE_PLUS
+#undef HANDLES
+#undef NO_HANDLES
+#undef IN
+#undef NO_IN
+#undef OUT
+#undef NO_OUT

@@ -1,0 +1,35 @@
+/* The sizes of this implementation. Each is announced by TPM2_GetCapability
+ * where the specification has a property for it. */
+#ifndef CVTPM_TPM_LIMITS_H
+#define CVTPM_TPM_LIMITS_H
+
+#define MAX_DIGEST_SIZE    64  /* SHA-512 */
+#define MAX_RSA_KEY_BYTES  512 /* RSA 4096 */
+#define MAX_ECC_KEY_BYTES  66  /* P-521 */
+#define MAX_SYM_KEY_BYTES  32
+#define MAX_SYM_BLOCK_SIZE 16
+#define MAX_SYM_DATA       128  /* of a sealed object; the specification's number */
+#define MAX_DIGEST_BUFFER  1024 /* TPM2B_MAX_BUFFER, TPM_PT_INPUT_BUFFER */
+#define MAX_NV_BUFFER      2048 /* TPM_PT_NV_BUFFER_MAX */
+#define MAX_NV_INDEX_SIZE  16384
+#define MAX_PRIVATE_SIZE   768  /* TPM2B_PRIVATE, twice wrapped */
+#define MAX_CONTEXT_SIZE   3200 /* TPM2B_CONTEXT_DATA */
+#define MAX_ATTEST_SIZE    2304 /* TPM2B_ATTEST; NV_Certify of MAX_NV_BUFFER bytes is the largest */
+#define MAX_CAP_DATA       1024 /* of one answer of TPM2_GetCapability */
+
+#define HASH_COUNT         4 /* SHA-1, SHA-256, SHA-384, SHA-512 */
+#define IMPLEMENTATION_PCR 24
+#define PCR_SELECT_MAX     ((IMPLEMENTATION_PCR + 7) / 8)
+
+#define MAX_LOADED_OBJECTS  16
+#define MAX_LOADED_SESSIONS 16
+#define MAX_ACTIVE_SESSIONS 64
+#define MAX_SESSION_NUM     3 /* sessions of one command */
+#define MAX_HANDLE_NUM      3 /* handles of one command */
+#define MAX_PERSISTENT      16
+#define MAX_NV_INDICES      128
+#define NV_MEMORY_SIZE      (112 * 1024) /* indices and persistent objects together */
+
+#define PERSISTENT_OBJECT_MIN 7 /* what TPM_PT_HR_PERSISTENT_MIN promises */
+
+#endif

@@ -1,0 +1,19 @@
+/* Ends a pass over types.def: forgets what the rows meant. No include guard. */
+#undef NUMBER
+#undef ALIAS
+#undef BITS
+#undef VALUES
+#undef RANGES
+#undef BYTES
+#undef BUFFER
+#undef SELECT
+#undef SIZED
+#undef LIST
+#undef FIELD
+#undef PLUS
+#undef INHERIT
+#undef SELECTED
+#undef STRUCTURE
+#undef CASE
+#undef EMPTY
+#undef UNION

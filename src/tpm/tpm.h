@@ -1,0 +1,547 @@
+/*
+ * The native engine: one TPM, and the nouns that its commands speak of.
+ *
+ * `struct tpm` is one instance, all of it: fixed memory, no pointer out of it but
+ * to the platform. It has two kinds of state.
+ *
+ *   Transactional state (objects, sessions, hierarchies, PCRs, NV) is undone when
+ *   a command answers an error or the store fails. It is changed through SET()
+ *   or after CHANGE(), which note the old bytes in the journal.
+ *   Monotone state (failed tries, the clock, the DRBG, self-test results, the
+ *   failure latch) is never undone, and where it is kept in the store it is
+ *   durable before the answer leaves, also when the answer is an error.
+ *
+ * A command's body therefore has no clean-up code. It reads `in`, changes state,
+ * fills `out`, and returns; what it leaves in scratch is wiped, what it changed
+ * is committed or undone by its caller (dispatch.c).
+ *
+ * What a command frees (a flushed object, an undefined index) is marked and goes
+ * after the response is built: the response's HMAC still needs it.
+ */
+#ifndef CVTPM_TPM_TPM_H
+#define CVTPM_TPM_TPM_H
+
+#include "crypto/crypto.h"
+#include "cvtpm/engine.h"
+#include "cvtpm/platform.h"
+#include "tpm/command.h"
+#include "tpm/type.h"
+
+/* ---- what an instance holds ---- */
+
+enum hierarchy_index { H_OWNER, H_ENDORSEMENT, H_PLATFORM, H_LOCKOUT, H_NULL, HIERARCHIES };
+
+/* tpm_object.flags */
+enum {
+	OBJECT_PRIMARY = 1 << 0,
+	OBJECT_EXTERNAL = 1 << 1,  /* from LoadExternal */
+	OBJECT_TEMPORARY = 1 << 2, /* under a null-hierarchy object or external */
+	OBJECT_STCLEAR = 1 << 3,   /* it or an ancestor has stClear */
+	OBJECT_DERIVED = 1 << 4,
+};
+
+enum sequence_kind { SEQUENCE_HASH = 1, SEQUENCE_HMAC, SEQUENCE_EVENT };
+
+struct tpm_sequence {
+	uint8_t kind; /* enum sequence_kind */
+	TPM2B_AUTH authValue;
+	TPM_ALG_ID hashAlg;
+	bool first;  /* nothing was added yet */
+	bool ticket; /* the data does not begin with TPM_GENERATED_VALUE: a ticket may be had */
+	union {
+		struct cvtpm_hash
+			hash[HASH_COUNT]; /* HASH: [0]; EVENT: in the order of pcr_banks */
+		struct cvtpm_hmac hmac;
+	} state;
+};
+
+enum slot_use { SLOT_FREE, SLOT_OBJECT, SLOT_SEQUENCE };
+
+/* A place for a loaded object. Its handle is TRANSIENT_FIRST + its number. */
+struct tpm_slot {
+	uint8_t use;   /* enum slot_use */
+	bool removing; /* goes when the command has succeeded */
+	bool used;     /* has held something since it was wiped */
+	union {
+		struct tpm_object object;
+		struct tpm_sequence sequence;
+	};
+};
+
+/* tpm_session.bits */
+enum {
+	SESSION_BOUND = 1 << 0,
+	SESSION_DA_BOUND = 1 << 1,      /* bound to something that dictionary attack protects */
+	SESSION_LOCKOUT_BOUND = 1 << 2, /* bound to lockoutAuth */
+	SESSION_AUDIT = 1 << 3,
+	SESSION_TRIAL = 1 << 4,
+	SESSION_AUTHVALUE = 1 << 5,  /* PolicyAuthValue: the HMAC includes the entity's authValue */
+	SESSION_PASSWORD = 1 << 6,   /* PolicyPassword: the HMAC field has it in the clear */
+	SESSION_LOCALITY = 1 << 7,   /* commandLocality counts */
+	SESSION_PCR = 1 << 8,        /* pcrCounter counts */
+	SESSION_NV_WRITTEN = 1 << 9, /* PolicyNvWritten was used; the next bit is what it wants */
+	SESSION_NV_WRITTEN_STATE = 1 << 10,
+	SESSION_TIMEOUT = 1 << 11, /* timeout counts */
+	SESSION_EPOCH = 1 << 12,   /* timeout is of this epoch of the clock alone */
+};
+
+/* tpm_session.digestKind */
+enum { DIGEST_NONE, DIGEST_CPHASH, DIGEST_NAMEHASH, DIGEST_TEMPLATE, DIGEST_PARAMETERS };
+
+struct tpm_session_slot {
+	bool in_use;
+	bool removing; /* goes when the command has succeeded */
+	struct tpm_session s;
+};
+
+/* tpm_run.orderly */
+enum { ORDERLY_NONE, ORDERLY_CLEAR, ORDERLY_STATE };
+
+/* An NV index or a persistent object in t->nv.memory, followed by its bytes. All are
+ * in one run without gaps; what is removed goes, and the rest moves up, when the
+ * command has succeeded. So pointers to entries hold for one command. */
+struct nv_entry {
+	TPM_HANDLE handle; /* TPM_HT_NV_INDEX or TPM_HT_PERSISTENT */
+	uint32_t size;     /* of the whole entry, a multiple of 8 */
+	uint8_t dirty;     /* NV_DIRTY_*: to be written to the store; transactional */
+	uint8_t monotone;  /* the same, for changes that are not undone */
+	bool removing;
+	union {
+		struct tpm_nv_record nv; /* then the data, publicArea.dataSize bytes */
+		struct tpm_object object;
+	};
+};
+enum { NV_DIRTY_RECORD = 1, NV_DIRTY_DATA = 2 };
+
+/* Records of fixed name, for marking them dirty. */
+enum {
+	RECORD_HIERARCHY = 1 << 0, /* << enum hierarchy_index */
+	RECORD_SETTINGS = 1 << 5,
+	RECORD_LOCKOUT = 1 << 6,
+	RECORD_RUN = 1 << 7,
+	RECORD_SAVED = 1 << 8, /* what TPM2_Shutdown(STATE) keeps */
+};
+
+#define JOURNAL_SIZE 8192
+#define COMMIT_SIZE  (40 * 1024) /* the records of one commit, marshalled */
+
+struct journal {
+	size_t used;
+	bool overflow; /* cannot be undone any more: an error is then failure mode */
+	uint8_t bytes[JOURNAL_SIZE];
+};
+
+/* One session of a command, as it came and as it is answered. */
+struct frame_session {
+	TPM_HANDLE handle;
+	struct tpm_session *session; /* NULL: a password */
+	TPM2B_NONCE nonceCaller;
+	TPMA_SESSION attributes;
+	TPM2B_AUTH hmac;
+	TPM_HANDLE entity; /* what it authorises, TPM_RH_UNASSIGNED: nothing */
+	bool with_auth;    /* the entity's authValue is part of the HMAC key */
+};
+
+/* Everything about the command that runs. Wiped, as a whole, before the answer. */
+struct frame {
+	const struct command *command;
+	uint8_t locality;
+	TPM_HANDLE handles[MAX_HANDLE_NUM];
+	TPM2B_NAME names[MAX_HANDLE_NUM]; /* as the command found them */
+	unsigned session_count;
+	struct frame_session sessions[MAX_SESSION_NUM];
+	int decrypt, encrypt, audit; /* number of the session that does it, or -1 */
+	struct reader parameters;    /* after decryption */
+	union command_in in;
+	union command_out out;
+	TPM2B_DIGEST scratch; /* a secret of the body's, where the stack would not be wiped */
+	uint8_t plain[MAX_DIGEST_BUFFER + MAX_NV_BUFFER]; /* the command's parameters, decrypted */
+};
+
+struct tpm {
+	const struct cvtpm_platform *platform;
+	uint32_t buffer_size;
+	volatile bool cancel; /* set by another thread; looked at in loops */
+
+	/* monotone */
+	struct cvtpm_drbg drbg;
+	struct tpm_lockout lockout;
+	struct tpm_run run;
+	uint32_t dirty_monotone; /* RECORD_* */
+	bool store_failed; /* the last commit failed: no authorisation is tried before one succeeds
+			    */
+	bool powered, started, failed;
+	const char *failed_reason;
+	uint32_t tested;        /* algorithms whose known-answer test has passed (selftest.c) */
+	uint64_t clock_base_ms; /* platform's clock when `run.clock` was last advanced */
+	uint64_t time_base_ms;  /* platform's clock at the last _TPM_Init: TPMS_TIME_INFO.time */
+	uint64_t epoch;         /* random at each power on; for policies with a time-out */
+	uint64_t self_heal_ms,
+		lockout_heal_ms; /* TPM time from which the timers of lockout.c count */
+
+	/* transactional */
+	uint32_t dirty; /* RECORD_* */
+	struct tpm_hierarchy hierarchy[HIERARCHIES];
+	struct tpm_settings settings;
+	struct tpm_pcrs pcrs;
+	TPML_PCR_SELECTION pcr_banks; /* allocated since the last TPM Reset */
+	struct tpm_contexts contexts;
+	struct tpm_session_slot sessions[MAX_LOADED_SESSIONS];
+	TPM_HANDLE exclusive; /* the session that audits exclusively, or 0 */
+	struct tpm_slot objects[MAX_LOADED_OBJECTS];
+
+	/* platform events (engine.c, pcr.c) */
+	bool drtm_running, established, hcrtm;
+	uint8_t startup_locality;
+	struct cvtpm_hash drtm_hash[HASH_COUNT];
+
+	struct frame frame;
+	struct journal journal;
+
+	struct {
+		size_t used;
+		bool dirty;    /* some entry has a mark */
+		bool removing; /* some entry goes */
+		_Alignas(8) uint8_t memory[NV_MEMORY_SIZE];
+	} nv;
+	_Alignas(8) uint8_t commit[COMMIT_SIZE];
+};
+
+/* ---- undo.c ---- */
+
+/** Notes `len` bytes at `at`, inside *t, so that undo puts them back. */
+void undo_note(struct tpm *t, void *at, size_t len);
+/** Puts back everything noted since the last undo_forget(). */
+void undo_all(struct tpm *t);
+void undo_forget(struct tpm *t);
+/** The next statement changes `lvalue`. */
+#define CHANGE(t, lvalue) undo_note((t), &(lvalue), sizeof(lvalue))
+/** Changes `lvalue`, undoably. */
+#define SET(t, lvalue, value) (CHANGE(t, lvalue), (void)((lvalue) = (value)))
+/** Marks a record of the store as changed, undoably. */
+#define DIRTY(t, record) SET(t, (t)->dirty, (t)->dirty | (uint32_t)(record))
+
+/* ---- dispatch.c ---- */
+
+/** Runs a command; contract of cvtpm_engine.execute. */
+void tpm_execute(struct tpm *t, uint8_t locality, const uint8_t *command, size_t command_len,
+		 uint8_t *response, size_t *response_len);
+/** Failure mode until the next _TPM_Init (Part 1, 12.3): only GetTestResult and
+ *  GetCapability are answered. `reason` is a constant, and goes to the log. Returns
+ *  TPM_RC_FAILURE. */
+tpm_rc tpm_fail(struct tpm *t, const char *reason);
+/** Asked in loops that may last: TPM_RC_CANCELED when the command shall end. */
+tpm_rc tpm_cancelled(struct tpm *t);
+
+/* ---- entity.c: what a handle stands for, whatever its kind ---- */
+
+/** Checks that `handle` is there now, as handle number `n` of the command (Part 3, 5.4):
+ *  loaded, defined, its hierarchy enabled. */
+tpm_rc entity_check(struct tpm *t, TPM_HANDLE handle, unsigned n);
+void entity_name(struct tpm *t, TPM_HANDLE handle, TPM2B_NAME *name);
+/** Its authValue, trailing zeros removed; never NULL. */
+const TPM2B_AUTH *entity_auth(struct tpm *t, TPM_HANDLE handle);
+/** Its authPolicy and the hash of it; an empty digest where it has none. */
+TPM_ALG_ID entity_policy(struct tpm *t, TPM_HANDLE handle, const TPM2B_DIGEST **policy);
+/** May its authValue, its policy, authorise it in role `role` of the running command? */
+bool entity_auth_available(struct tpm *t, TPM_HANDLE handle, enum role role);
+bool entity_policy_available(struct tpm *t, TPM_HANDLE handle, enum role role);
+/** Do failed authorisations of it not count against dictionary attack? */
+bool entity_da_exempt(struct tpm *t, TPM_HANDLE handle);
+/** The hierarchy that it belongs to, for tickets and names: TPM_RH_OWNER ... TPM_RH_NULL. */
+TPM_HANDLE entity_hierarchy(struct tpm *t, TPM_HANDLE handle);
+
+/* ---- hierarchy.c ---- */
+
+/** The hierarchy of a permanent handle (TPM_RH_OWNER ... TPM_RH_LOCKOUT, TPM_RH_NULL). */
+struct tpm_hierarchy *hierarchy_get(struct tpm *t, TPM_HANDLE handle);
+enum hierarchy_index hierarchy_index(TPM_HANDLE handle);
+bool hierarchy_enabled(struct tpm *t, TPM_HANDLE handle);
+/** Marks its record as changed. */
+void hierarchy_dirty(struct tpm *t, TPM_HANDLE handle);
+/** New random seed and proof (ChangePPS, ChangeEPS, Clear, manufacture, TPM Reset). */
+tpm_rc hierarchy_new_seed(struct tpm *t, TPM_HANDLE handle);
+tpm_rc hierarchy_new_proof(struct tpm *t, TPM_HANDLE handle);
+/** Removes every object (loaded, persistent) of the hierarchy, late. */
+void hierarchy_flush(struct tpm *t, TPM_HANDLE handle);
+
+/* ---- object.c: loaded and persistent objects ---- */
+
+/** The object of a transient or persistent handle that entity_check() has accepted;
+ *  NULL for a sequence. */
+struct tpm_object *object_get(struct tpm *t, TPM_HANDLE handle);
+/** A free slot, zeroed and taken as `use`. TPM_RC_OBJECT_MEMORY. */
+tpm_rc object_slot(struct tpm *t, enum slot_use use, struct tpm_slot **slot, TPM_HANDLE *handle);
+struct tpm_slot *object_slot_of(struct tpm *t, TPM_HANDLE handle);
+/** Removes a transient object or sequence, late. */
+void object_flush(struct tpm *t, TPM_HANDLE handle);
+/** After a successful command: wipes slots that go or are unused again. */
+void object_sweep(struct tpm *t);
+bool object_is_parent(const struct tpm_object *object); /* a storage key */
+bool object_is_derivation_parent(const struct tpm_object *object);
+/** Name := nameAlg || H(public area) (Part 1, 16). Empty for nameAlg TPM_ALG_NULL. */
+tpm_rc object_compute_name(struct tpm *t, const TPMT_PUBLIC *public, TPM2B_NAME *name);
+/** QN := nameAlg || H(QN of parent || name) (Part 1, 26.5); `parent` a hierarchy or object. */
+tpm_rc object_compute_qualified_name(struct tpm *t, TPM_HANDLE parent, TPM_ALG_ID nameAlg,
+				     const TPM2B_NAME *name, TPM2B_NAME *qualified);
+void object_qualified_name_of(struct tpm *t, TPM_HANDLE parent, TPM2B_NAME *qualified);
+
+/* ---- template.c: what a public area must obey ---- */
+
+/** The rules of Part 3, 12.1 (TPM2_Create and friends): attributes against parent and type,
+ *  schemes, symmetric algorithms, sizes. `parent` 0: loading an external object. `creating`:
+ *  unique is not there yet. Codes without number. */
+tpm_rc template_check(struct tpm *t, TPM_HANDLE parent, const TPMT_PUBLIC *public, bool creating);
+/** TPM2_TestParms, and part of the above: can this TPM do it? */
+tpm_rc template_check_parms(struct tpm *t, const TPMT_PUBLIC_PARMS *parms);
+
+/* ---- create.c: making and binding key material ---- */
+
+/** Fills unique and sensitive of `public`: from the DRBG (`seed` NULL), or by the
+ *  versioned derivation from `seed` (primary and derived objects). `sensitive_in` as
+ *  the command had it. TPM_RC_CANCELED, TPM_RC_NO_RESULT. */
+struct object_source;
+tpm_rc object_generate(struct tpm *t, TPMT_PUBLIC *public, const TPMS_SENSITIVE_CREATE *in,
+		       const struct object_source *source, TPMT_SENSITIVE *sensitive);
+/** Do public and sensitive belong together (Part 1, 27.4?; Load, LoadExternal, Import)?
+ *  TPM_RC_BINDING, TPM_RC_TYPE, TPM_RC_KEY_SIZE, TPM_RC_ECC_POINT. */
+tpm_rc object_check_binding(struct tpm *t, const TPMT_PUBLIC *public,
+			    const TPMT_SENSITIVE *sensitive);
+
+/* ---- protect.c: secrets on their way out and in (Part 1, 22 to 24) ---- */
+
+/** Sensitive area -> TPM2B_PRIVATE under the parent's seed, and back. TPM_RC_INTEGRITY,
+ *  TPM_RC_SENSITIVE and unmarshalling codes, without number. */
+tpm_rc protect_wrap(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
+		    const TPMT_SENSITIVE *sensitive, TPM2B_PRIVATE *out);
+tpm_rc protect_unwrap(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
+		      const TPMT_PUBLIC *public, const TPM2B_PRIVATE *in,
+		      TPM2B_SENSITIVE *sensitive);
+/** The duplication blob's outer and inner wrapper (Part 1, 23.3). */
+tpm_rc protect_duplicate(struct tpm *t, const struct tpm_object *new_parent, const TPM2B_NAME *name,
+			 const TPMT_SYM_DEF_OBJECT *inner, TPM2B_DATA *inner_key,
+			 const TPMT_SENSITIVE *sensitive, TPM2B_PRIVATE *out,
+			 TPM2B_ENCRYPTED_SECRET *seed);
+tpm_rc protect_import(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
+		      const TPMT_SYM_DEF_OBJECT *inner, const TPM2B_DATA *inner_key,
+		      const TPM2B_ENCRYPTED_SECRET *seed, const TPM2B_PRIVATE *in,
+		      TPM2B_SENSITIVE *sensitive);
+/** Credential blobs (Part 1, 24). */
+tpm_rc protect_credential(struct tpm *t, const struct tpm_object *key, const TPM2B_NAME *name,
+			  const TPM2B_DIGEST *secret, TPM2B_ID_OBJECT *blob,
+			  TPM2B_ENCRYPTED_SECRET *seed);
+tpm_rc protect_activate(struct tpm *t, const struct tpm_object *key, const TPM2B_NAME *name,
+			const TPM2B_ID_OBJECT *blob, const TPM2B_ENCRYPTED_SECRET *seed,
+			TPM2B_DIGEST *secret);
+/** Secret sharing (Part 1, Annexes B.10, C.6): a fresh secret for the holder of `key`, and
+ *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted. */
+tpm_rc secret_make(struct tpm *t, const struct tpm_object *key, const char *label,
+		   TPM2B_DIGEST *secret, TPM2B_ENCRYPTED_SECRET *out);
+tpm_rc secret_recover(struct tpm *t, const struct tpm_object *key, const char *label,
+		      const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *secret);
+
+/* ---- context.c ---- */
+
+tpm_rc context_save(struct tpm *t, TPM_HANDLE handle, TPMS_CONTEXT *context);
+tpm_rc context_load(struct tpm *t, const TPMS_CONTEXT *context, TPM_HANDLE *handle);
+
+/* ---- keys.c: using a loaded key ---- */
+
+/** The scheme that signs: the key's, or the command's where the key has none (Part 3,
+ *  20.2.1 and 18.1). TPM_RC_SCHEME, TPM_RC_KEY (no signing key). */
+tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme);
+tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHEME *scheme,
+		const TPM2B_DIGEST *digest, TPMT_SIGNATURE *signature);
+/** TPM_RC_SIGNATURE, TPM_RC_SCHEME. */
+tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
+		  const TPMT_SIGNATURE *signature);
+tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
+		       struct tpm_bytes label, struct tpm_bytes plain, TPM2B_PUBLIC_KEY_RSA *out);
+tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
+		       struct tpm_bytes label, const TPM2B_PUBLIC_KEY_RSA *in,
+		       TPM2B_PUBLIC_KEY_RSA *plain);
+/** z := d * point. TPM_RC_ECC_POINT, TPM_RC_NO_RESULT. */
+tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POINT *point,
+		TPMS_ECC_POINT *z);
+/** A fresh key pair on the key's curve and the point shared with it. */
+tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_POINT *ephemeral,
+			  TPMS_ECC_POINT *z);
+/** The engine's forms <-> crypto.h's. */
+void ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out);
+
+/* ---- attest.c (Part 3, 18.1) ---- */
+
+/** Fills what every TPMS_ATTEST has; `signer` NULL for TPM_RH_NULL. Blinds clock and
+ *  firmware version where the key is not in the endorsement or platform hierarchy. */
+tpm_rc attest_begin(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
+		    TPMI_ST_ATTEST type, const TPM2B_DATA *extra, TPMS_ATTEST *attest);
+/** Marshals, hashes, signs. Without a signer the signature is TPM_ALG_NULL. */
+tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
+		     const TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature);
+
+/* ---- ticket.c (Part 2, 10.7) ---- */
+
+/** HMAC(proof of hierarchy, tag || parts); an empty NULL ticket for TPM_RH_NULL where the
+ *  specification says so is the caller's. */
+tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag, const struct tpm_bytes *parts,
+		     size_t count, TPM2B_DIGEST *digest);
+tpm_rc ticket_verified(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_DIGEST *digest,
+		       const TPM2B_NAME *key, TPMT_TK_VERIFIED *ticket);
+tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,
+			const TPM2B_DIGEST *digest, TPMT_TK_HASHCHECK *ticket);
+tpm_rc ticket_creation(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_NAME *name,
+		       const TPM2B_DIGEST *creation, TPMT_TK_CREATION *ticket);
+tpm_rc ticket_auth(struct tpm *t, TPM_ST tag, TPM_HANDLE hierarchy, uint64_t timeout, bool expires,
+		   uint64_t epoch, const TPM2B_DIGEST *cp_hash, const TPM2B_NONCE *policy_ref,
+		   const TPM2B_NAME *name, TPMT_TK_AUTH *ticket);
+
+/* ---- pcr.c ---- */
+
+/** Extends one PCR in the bank of digest->hashAlg; nothing where the bank does not have it.
+ *  `pcr` TPM_RH_NULL: nothing. TPM_RC_LOCALITY: not from this locality. */
+tpm_rc pcr_extend(struct tpm *t, TPMI_DH_PCR pcr, TPM_ALG_ID alg, const uint8_t *digest);
+bool pcr_may_extend(struct tpm *t, TPMI_DH_PCR pcr, uint8_t locality);
+bool pcr_may_reset(struct tpm *t, TPMI_DH_PCR pcr, uint8_t locality);
+void pcr_reset(struct tpm *t, TPMI_DH_PCR pcr);
+/** The value in a bank, or NULL if the bank does not have the register. */
+const uint8_t *pcr_value(struct tpm *t, TPM_ALG_ID bank, TPMI_DH_PCR pcr);
+/** H(concatenation of the selected values); `selection` becomes what there is of it. */
+tpm_rc pcr_digest(struct tpm *t, TPM_ALG_ID alg, TPML_PCR_SELECTION *selection,
+		  TPM2B_DIGEST *digest);
+/** What TPM2_Startup does to PCRs (Part 1, 17; PC Client profile). `kind`: STARTUP_*. */
+enum startup_kind { STARTUP_RESET, STARTUP_RESTART, STARTUP_RESUME };
+tpm_rc pcr_startup(struct tpm *t, enum startup_kind kind);
+
+/* ---- nv.c ---- */
+
+/** The entry of an NV index or persistent handle, NULL if there is none. */
+struct nv_entry *nv_find(struct tpm *t, TPM_HANDLE handle);
+/** The first entry with a handle >= `from` of its type, in ascending order; NULL: none. */
+struct nv_entry *nv_next(struct tpm *t, TPM_HANDLE from);
+uint8_t *nv_data(struct nv_entry *entry);
+/** Adds an entry with `data` bytes of data, zeroed. TPM_RC_NV_SPACE. */
+tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **entry);
+void nv_remove(struct tpm *t, struct nv_entry *entry); /* late */
+void nv_dirty(struct tpm *t, struct nv_entry *entry, uint8_t what);
+void nv_sweep(struct tpm *t);
+size_t nv_count(struct tpm *t, uint8_t type); /* TPM_HT_NV_INDEX or TPM_HT_PERSISTENT */
+bool nv_counter_room(struct tpm *t, size_t *available);
+static inline unsigned nv_type(const TPMS_NV_PUBLIC *p)
+{
+	return (p->attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT;
+}
+void nv_name(struct tpm *t, const struct nv_entry *entry, TPM2B_NAME *name);
+/** Part 3, 31.3: authority, locks, written. TPM_RC_NV_AUTHORIZATION, _NV_LOCKED, _NV_UNINITIALIZED.
+ */
+tpm_rc nv_check_read(struct tpm *t, TPM_HANDLE auth, const struct nv_entry *index);
+tpm_rc nv_check_write(struct tpm *t, TPM_HANDLE auth, const struct nv_entry *index);
+tpm_rc nv_read(struct tpm *t, struct nv_entry *index, size_t offset, size_t size, void *out);
+tpm_rc nv_write(struct tpm *t, struct nv_entry *index, size_t offset, size_t size,
+		const void *data);
+/** What TPM2_Startup and Shutdown do to indices. */
+tpm_rc nv_startup(struct tpm *t, enum startup_kind kind);
+
+/* ---- session.c ---- */
+
+/** The loaded session, or NULL. */
+struct tpm_session *session_get(struct tpm *t, TPM_HANDLE handle);
+/** A free slot and handle. TPM_RC_SESSION_MEMORY, TPM_RC_SESSION_HANDLES. */
+tpm_rc session_create(struct tpm *t, TPM_SE type, struct tpm_session **session);
+bool session_is_saved(struct tpm *t, TPM_HANDLE handle);
+/** Removes a loaded session (late) or the memory of a saved one. */
+void session_flush(struct tpm *t, TPM_HANDLE handle);
+void session_sweep(struct tpm *t);
+void session_reset_policy(struct tpm *t, struct tpm_session *s);
+
+/* ---- auth.c: sessions of a command and of its response (Part 1, 19 and 21) ---- */
+
+tpm_rc auth_read_sessions(struct tpm *t, struct reader *r);
+/** Roles, policies, HMACs, lockout. */
+tpm_rc auth_check(struct tpm *t);
+tpm_rc auth_decrypt(struct tpm *t);
+/** Encrypts the first response parameter in place and writes the session area. */
+tpm_rc auth_respond(struct tpm *t, uint8_t *parameters, size_t len, struct writer *w);
+/** Recomputes cpHash in `alg` for the running command. */
+tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest);
+
+/* ---- policy.c: what policy commands share (Part 3, 23.2) ---- */
+
+/** policyDigest := H(policyDigest || code || parts). */
+tpm_rc policy_extend(struct tpm *t, struct tpm_session *s, TPM_CC code,
+		     const struct tpm_bytes *parts, size_t count);
+/** The update of PolicySigned, PolicySecret, PolicyAuthorize: code and name, then policyRef. */
+tpm_rc policy_update(struct tpm *t, struct tpm_session *s, TPM_CC code, const TPM2B_NAME *name,
+		     const TPM2B_NONCE *policy_ref, const TPM2B_DIGEST *cp_hash, uint64_t timeout);
+/** Are the deferred assertions of the session true of the running command, for `entity`? */
+tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role role);
+
+/* ---- lockout.c (Part 1, 19.8) ---- */
+
+/** Before an authorisation that dictionary attack protects is tried: TPM_RC_LOCKOUT, or
+ *  TPM_RC_NV_UNAVAILABLE where a failure could not be remembered. `lockout`: it is
+ *  lockoutAuth itself. */
+tpm_rc lockout_before(struct tpm *t, bool lockout);
+/** It failed. Monotone. */
+void lockout_failed(struct tpm *t, bool lockout);
+/** Timers: forgives tries as time passes. Called before each command. */
+void lockout_tick(struct tpm *t);
+bool lockout_active(struct tpm *t);
+void lockout_startup(struct tpm *t, bool orderly);
+void lockout_defaults(struct tpm_lockout *lockout);
+
+/* ---- clock.c (Part 1, 36) ---- */
+
+uint64_t clock_time(struct tpm *t);  /* ms since _TPM_Init */
+uint64_t clock_clock(struct tpm *t); /* TPMS_CLOCK_INFO.clock */
+void clock_tick(struct tpm *t);      /* before each command: advances, marks for the store */
+void clock_info(struct tpm *t, TPMS_CLOCK_INFO *info);
+void clock_startup(struct tpm *t, enum startup_kind kind, bool orderly);
+
+/* ---- audit.c ---- */
+
+/** Command audit and session audit, after success; digests are of the response too. */
+tpm_rc audit_command(struct tpm *t, const TPM2B_DIGEST *rp_hash, TPM_ALG_ID alg);
+
+/* ---- selftest.c ---- */
+
+/** Runs the known-answer test of what has not been tested yet; failure is failure mode. */
+tpm_rc selftest_need(struct tpm *t, TPM_ALG_ID alg);
+tpm_rc selftest_all(struct tpm *t);
+/** Algorithms of `wanted` that are still to be tested. */
+void selftest_pending(struct tpm *t, TPML_ALG *list);
+
+/* ---- capability.c ---- */
+
+tpm_rc capability_get(struct tpm *t, TPM_CAP capability, uint32_t property, uint32_t count,
+		      TPMS_CAPABILITY_DATA *data, TPMI_YES_NO *more);
+
+/* ---- state.c: the store ---- */
+
+/** Reads every record, or makes a TPM with fresh seeds where there is none. */
+int state_load(struct tpm *t, bool *is_new);
+/** Writes what is marked, all or nothing. CVTPM_ERR_STORE. */
+int state_commit(struct tpm *t);
+/** What TPM2_Shutdown(STATE) keeps, and TPM2_Startup(STATE) puts back. */
+tpm_rc state_save_volatile(struct tpm *t);
+tpm_rc state_restore_volatile(struct tpm *t);
+
+/* ---- startup.c ---- */
+void tpm_init(struct tpm *t); /* _TPM_Init */
+
+/* ---- small helpers (util.c) ---- */
+
+/** Random bytes; failure mode on a lack of entropy. */
+tpm_rc tpm_random(struct tpm *t, void *out, size_t len);
+/** H(parts); `alg` is one that TPMI_ALG_HASH allows. */
+tpm_rc tpm_hash(struct tpm *t, TPM_ALG_ID alg, const struct tpm_bytes *parts, size_t count,
+		TPM2B_DIGEST *digest);
+tpm_rc tpm_hmac(struct tpm *t, TPM_ALG_ID alg, struct tpm_bytes key, const struct tpm_bytes *parts,
+		size_t count, TPM2B_DIGEST *mac);
+uint16_t hash_size(TPM_ALG_ID alg);
+/** Constant time in the content; different sizes differ. */
+bool bytes_equal(struct tpm_bytes a, struct tpm_bytes b);
+#define EQUAL_2B(a, b) bytes_equal(BYTES_OF(a), BYTES_OF(b))
+/** An authValue without its trailing zeros (Part 1, 19.6.4.3). */
+void auth_trim(TPM2B_AUTH *auth);
+
+#endif
