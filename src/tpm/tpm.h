@@ -356,9 +356,10 @@ tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHE
 tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
 		  const TPMT_SIGNATURE *signature);
 tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
-		       struct tpm_bytes label, struct tpm_bytes plain, TPM2B_PUBLIC_KEY_RSA *out);
+		       struct cvtpm_octets label, struct cvtpm_octets plain,
+		       TPM2B_PUBLIC_KEY_RSA *out);
 tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
-		       struct tpm_bytes label, const TPM2B_PUBLIC_KEY_RSA *in,
+		       struct cvtpm_octets label, const TPM2B_PUBLIC_KEY_RSA *in,
 		       TPM2B_PUBLIC_KEY_RSA *plain);
 /** z := d * point. TPM_RC_ECC_POINT, TPM_RC_NO_RESULT. */
 tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POINT *point,
@@ -383,8 +384,8 @@ tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_
 
 /** HMAC(proof of hierarchy, tag || parts); an empty NULL ticket for TPM_RH_NULL where the
  *  specification says so is the caller's. */
-tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag, const struct tpm_bytes *parts,
-		     size_t count, TPM2B_DIGEST *digest);
+tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag,
+		     const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *digest);
 tpm_rc ticket_verified(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_DIGEST *digest,
 		       const TPM2B_NAME *key, TPMT_TK_VERIFIED *ticket);
 tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,
@@ -468,7 +469,7 @@ tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest);
 
 /** policyDigest := H(policyDigest || code || parts). */
 tpm_rc policy_extend(struct tpm *t, struct tpm_session *s, TPM_CC code,
-		     const struct tpm_bytes *parts, size_t count);
+		     const struct cvtpm_octets *parts, size_t count);
 /** The update of PolicySigned, PolicySecret, PolicyAuthorize: code and name, then policyRef. */
 tpm_rc policy_update(struct tpm *t, struct tpm_session *s, TPM_CC code, const TPM2B_NAME *name,
 		     const TPM2B_NONCE *policy_ref, const TPM2B_DIGEST *cp_hash, uint64_t timeout);
@@ -533,14 +534,14 @@ void tpm_init(struct tpm *t); /* _TPM_Init */
 /** Random bytes; failure mode on a lack of entropy. */
 tpm_rc tpm_random(struct tpm *t, void *out, size_t len);
 /** H(parts); `alg` is one that TPMI_ALG_HASH allows. */
-tpm_rc tpm_hash(struct tpm *t, TPM_ALG_ID alg, const struct tpm_bytes *parts, size_t count,
+tpm_rc tpm_hash(struct tpm *t, TPM_ALG_ID alg, const struct cvtpm_octets *parts, size_t count,
 		TPM2B_DIGEST *digest);
-tpm_rc tpm_hmac(struct tpm *t, TPM_ALG_ID alg, struct tpm_bytes key, const struct tpm_bytes *parts,
-		size_t count, TPM2B_DIGEST *mac);
+tpm_rc tpm_hmac(struct tpm *t, TPM_ALG_ID alg, struct cvtpm_octets key,
+		const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *mac);
 uint16_t hash_size(TPM_ALG_ID alg);
 /** Constant time in the content; different sizes differ. */
-bool bytes_equal(struct tpm_bytes a, struct tpm_bytes b);
-#define EQUAL_2B(a, b) bytes_equal(BYTES_OF(a), BYTES_OF(b))
+bool bytes_equal(struct cvtpm_octets a, struct cvtpm_octets b);
+#define EQUAL_2B(a, b) bytes_equal(OCTETS(a), OCTETS(b))
 /** An authValue without its trailing zeros (Part 1, 19.6.4.3). */
 void auth_trim(TPM2B_AUTH *auth);
 

@@ -12,6 +12,7 @@
 #ifndef CVTPM_TPM_TYPE_H
 #define CVTPM_TPM_TYPE_H
 
+#include "crypto/crypto.h"
 #include "tpm/limits.h"
 #include "tpm/spec.h"
 
@@ -139,11 +140,8 @@ struct writer {
 	bool overflow; /* something did not fit; nothing is written after that */
 };
 
-struct tpm_bytes {
-	const void *data;
-	size_t size;
-};
-#define BYTES_OF(buffer2b) ((struct tpm_bytes){(buffer2b).buffer, (buffer2b).size})
+/* The bytes of a TPM2B. */
+#define OCTETS(buffer2b) ((struct cvtpm_octets){(buffer2b).buffer, (buffer2b).size})
 
 /** Reads a value of `type` into `to` (type->size bytes). `plus`: the type was
  *  referred to with a +. Format-one codes come without a number: RC_P, RC_H and
