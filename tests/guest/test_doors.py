@@ -2,16 +2,8 @@
 import pytest
 
 import check
-import cvtpm_test as ct
+import doors
 import guest as g
-
-EK = ("--ek", "p256")
-
-
-def emulator(path, device):
-    """QEMU's arguments for a TPM behind swtpm's control channel."""
-    return ("-chardev", f"socket,id=chrtpm,path={path}", "-tpmdev", "emulator,id=tpm0,chardev=chrtpm",
-            "-device", f"{device},tpmdev=tpm0")
 
 
 def work(guest, device="/dev/tpm0", rounds=60):
@@ -32,8 +24,8 @@ def measured_at_boot(guest):
 @pytest.mark.parametrize("device", ["tpm-crb", "tpm-tis"])
 def test_emulator_backend(machines, short_path, device):
     ctrl = short_path / "ctrl"
-    with ct.Server("--ctrl", f"unix:{ctrl}", "--terminate", *EK) as server:
-        with machines.boot(*emulator(ctrl, device)) as guest:
+    with doors.serve_control(ctrl) as server:
+        with machines.boot(*doors.emulator(ctrl, device)) as guest:
             measured_at_boot(guest)
             work(guest)
             work(guest, "/dev/tpmrm0")

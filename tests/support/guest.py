@@ -129,6 +129,12 @@ class Qmp:
                 self.events.append(answer["event"])
         self.events.remove(name)
 
+    def wait_until(self, query, condition):
+        end = time.monotonic() + LIMIT
+        while not condition(self.execute(query)):
+            assert time.monotonic() < end, f"waited in vain: {query} answers {self.execute(query)}"
+            time.sleep(0.05)
+
     def close(self):
         self.lines.close()
         self.socket.close()

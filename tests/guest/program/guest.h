@@ -47,5 +47,11 @@ void guest_quote(struct guest_tpm *tpm, uint32_t ak, const uint8_t *nonce, size_
 int guest_agent(int argc, char **argv);
 /** workload DEVICE ROUNDS NONCE: what the host can check (workload.c). */
 int guest_workload(int argc, char **argv);
+/** send DEVICE HEX ...: commands as they are; prints the responses. */
+int guest_send(int argc, char **argv);
+/** count DEVICE: changes persistent state for ever, and prints what was acknowledged. */
+int guest_count(int argc, char **argv);
+/** counted DEVICE: what of it there is. */
+int guest_counted(int argc, char **argv);
 
 #endif
