@@ -24,6 +24,7 @@ int cmd_keylime(int argc, char **argv); /* `verify --keylime` */
 int cmd_policy(int argc, char **argv);
 int cmd_ca(int argc, char **argv);
 int cmd_crb_client(int argc, char **argv);
+int cmd_acpi(int argc, char **argv);
 
 /* One line on standard error, "cvtpm NAME: ...": what failed, with which value,
  * and what to do about it. */

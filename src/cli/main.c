@@ -19,6 +19,7 @@ static const struct cli_command commands[] = {
 	{"verify", "check reports, certificates and a TPM's evidence", cmd_verify},
 	{"policy", "write and check policies for verify", cmd_policy},
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
+	{"acpi", "write the ACPI tables by which a guest finds a CRB page", cmd_acpi},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
 };
 

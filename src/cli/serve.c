@@ -1,6 +1,7 @@
 #include "cvtpm/serve.h"
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "cli/numbers.h"
 #include "cli/tpm.h"
 
 #include <errno.h>
@@ -84,22 +85,6 @@ static unsigned long long parse_number(struct argp_state *state, const char *nam
 	return number;
 }
 
-/* "A" or "A-B", 0 to 3. */
-static unsigned parse_localities(struct argp_state *state, const char *text)
-{
-	const unsigned first = (unsigned)(text[0] - '0');
-	const unsigned last = text[0] && text[1] == '-' ? (unsigned)(text[2] - '0') : first;
-	const size_t len = last == first && text[0] && text[1] != '-' ? 1 : 3;
-
-	if (strlen(text) != len || first > last || last > 3)
-		argp_error(
-			state,
-			"--localities=%s: write 0, or a range up to 3 such as 0-3; locality 4 is "
-			"the platform's",
-			text);
-	return ((2u << last) - 1) & ~((1u << first) - 1);
-}
-
 static enum cvtpm_serve_startup parse_startup(struct argp_state *state, const char *text)
 {
 	if (strcmp(text, "clear") == 0)
@@ -163,7 +148,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		o->offset_given = true;
 		return 0;
 	case OPTION_LOCALITIES:
-		o->serve.page_localities = parse_localities(state, text);
+		o->serve.page_localities = cli_parse_localities(state, text);
 		o->localities_given = true;
 		return 0;
 	case OPTION_STARTUP:
