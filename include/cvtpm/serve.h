@@ -19,7 +19,8 @@
  *                 off until its INIT. Commands come on the descriptor that it
  *                 passes, or by tcp and unix, in the locality that it sets
  *     crb page    a file mapped as shared memory, which a guest sees as its TPM's
- *                 registers; the localities in `page_localities`
+ *                 registers; the localities in `page_localities`; with a doorbell
+ *                 for guests that ring (docs/crb.md)
  *
  * Whoever reaches a socket has the platform's authority over this TPM: Unix
  * sockets are mode 0600, and TCP listens on loopback alone unless
@@ -72,16 +73,24 @@ struct cvtpm_serve_config {
 	bool flush_on_disconnect;
 
 	/* The CRB page: 4,096 bytes for each locality up to the highest served, at
-	 * `page_offset` (a multiple of 4,096) in `page_file`, which is made, 0600,
-	 * where there is none. A file that was there before may belong to a machine
-	 * that has already run; nothing in it can prove the contrary, for the guest
+	 * `page_offset` (a multiple of 4,096) in `page_file`, which is made, 0600 and
+	 * a multiple of 2 MiB long, where there is none. A file that was there before may belong to
+	 * a machine that has already run; nothing in it can prove the contrary, for the guest
 	 * writes it. The TPM then stays in failure mode until the platform resets it,
 	 * so that nobody gets fresh PCRs by ending this process: unless the caller
 	 * knows better, and sets `machine_is_new`. */
 	const char *page_file;
 	uint64_t page_offset;
+	uint64_t page_base;       /* cvtpm_crb_config.base: the guest's address of locality 0 */
 	unsigned page_localities; /* bit n: locality n, 0 to 3; 0: locality 0 alone */
 	bool machine_is_new;
+
+	/* Of the CRB page's start method 8: a Unix stream socket on which a byte arrives
+	 * for each command. PATH: listened on, mode 0600; "connect:PATH": connected to,
+	 * tried again until it is there. A command that rings is run by the thread that
+	 * reads the byte. The page is polled as well, so that drivers of start method 7
+	 * are served. Needs page_file. NULL: none. */
+	const char *doorbell;
 
 	/* Told once, when the first command can be answered: "ready: ..." with the
 	 * addresses. From the thread that called cvtpm_serve. */

@@ -16,7 +16,7 @@ struct serve_options {
 	struct tpm_options tpm;
 	struct cvtpm_serve_config serve;
 	int ready_fd; /* -1: none */
-	bool offset_given, localities_given, evidence;
+	bool page_options, evidence;
 };
 
 enum serve_option {
@@ -28,6 +28,8 @@ enum serve_option {
 	OPTION_EVIDENCE,
 	OPTION_CRB_PAGE,
 	OPTION_OFFSET,
+	OPTION_PAGE_BASE,
+	OPTION_DOORBELL,
 	OPTION_LOCALITIES,
 	OPTION_STARTUP,
 	OPTION_INSECURE_LISTEN,
@@ -55,6 +57,12 @@ static const struct argp_option options[] = {
 	{"crb-page", OPTION_CRB_PAGE, "FILE", 0, "a CRB in a page of shared memory", 1},
 	{"offset", OPTION_OFFSET, "N", 0,
 	 "where in FILE the page begins: bytes, a multiple of 4096", 1},
+	{"page-base", OPTION_PAGE_BASE, "GPA", 0,
+	 "the guest-physical address at which the guest has the page (default 0xFED40000)", 1},
+	{"doorbell", OPTION_DOORBELL, "PATH|connect:PATH", 0,
+	 "a socket on which the guest rings for each command (start method 8): listen on PATH, or "
+	 "connect to it",
+	 1},
 	{"localities", OPTION_LOCALITIES, "RANGE", 0,
 	 "localities of the CRB page: 0 (the default), 0-3", 1},
 	{"flush-on-disconnect", OPTION_FLUSH_ON_DISCONNECT, 0, 0,
@@ -85,6 +93,15 @@ static unsigned long long parse_number(struct argp_state *state, const char *nam
 	return number;
 }
 
+static uint64_t parse_page_base(struct argp_state *state, const char *text)
+{
+	const uint64_t base = cli_parse_size(state, "--page-base", text, INT64_MAX);
+
+	if (base == 0 || base % 4096)
+		argp_error(state, "--page-base=%s: not a multiple of 4096, or 0", text);
+	return base;
+}
+
 static enum cvtpm_serve_startup parse_startup(struct argp_state *state, const char *text)
 {
 	if (strcmp(text, "clear") == 0)
@@ -105,8 +122,9 @@ static void check_options(struct argp_state *state, const struct serve_options *
 				  "--ctrl or --crb-page");
 	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
 		argp_error(state, "--terminate and --evidence need --ctrl");
-	if ((o->offset_given || o->localities_given || serve->machine_is_new) && !serve->page_file)
-		argp_error(state, "--offset, --localities and --machine-is-new need --crb-page");
+	if ((o->page_options || serve->machine_is_new) && !serve->page_file)
+		argp_error(state, "--offset, --page-base, --localities, --doorbell and "
+				  "--machine-is-new need --crb-page");
 	if (serve->fail_until_reset && serve->machine_is_new)
 		argp_error(state, "--fail-until-reset and --machine-is-new contradict each other");
 	if (serve->startup == CVTPM_SERVE_STARTUP_STATE && !o->tpm.state)
@@ -144,12 +162,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		o->serve.page_file = text;
 		return 0;
 	case OPTION_OFFSET:
-		o->serve.page_offset = parse_number(state, "offset", text, INT64_MAX);
-		o->offset_given = true;
+		o->serve.page_offset = cli_parse_size(state, "--offset", text, INT64_MAX);
+		o->page_options = true;
+		return 0;
+	case OPTION_PAGE_BASE:
+		o->serve.page_base = parse_page_base(state, text);
+		o->page_options = true;
+		return 0;
+	case OPTION_DOORBELL:
+		o->serve.doorbell = text;
+		o->page_options = true;
 		return 0;
 	case OPTION_LOCALITIES:
 		o->serve.page_localities = cli_parse_localities(state, text);
-		o->localities_given = true;
+		o->page_options = true;
 		return 0;
 	case OPTION_STARTUP:
 		o->serve.startup = parse_startup(state, text);
@@ -194,7 +220,7 @@ static const struct argp serve_argp = {
 	"Examples:\n"
 	"  cvtpm serve --lab --mssim 127.0.0.1:2321 --startup clear\n"
 	"  cvtpm serve --state /var/lib/vm7/tpm --unix /run/vm7-tpm.sock\n"
-	"  cvtpm serve --crb-page /dev/shm/vm7-tpm --lab\n"
+	"  cvtpm serve --crb-page /dev/shm/vm7-tpm --page-base 4G --doorbell /run/vm7-bell\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
 	children,

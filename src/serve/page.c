@@ -14,13 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TPM_RC_CANCELED 0x909
+
+#define FILE_UNIT (2 << 20)
+
 /* After something happened the loop looks without a pause, for most drivers go
  * from one register to the next at once. Then it waits a sixteenth of the time
- * that the page has been quiet, at most a millisecond: a client waits little
- * longer than it would anyway, and an idle page costs next to nothing. */
+ * that the page has been quiet, up to a bound: a client waits little longer than it
+ * would anyway, and an idle page costs next to nothing. A driver that rings is not
+ * waited for at all, so the loop does not get into the way of its processor. */
 #define SPIN_NS       100000u
 #define QUIET_DIVISOR 16
-#define LONGEST_NS    1000000u
+#define LONGEST_NS    4000000u
+#define RUNNING_NS    1000000u /* while a command runs: how soon CANCEL is seen */
+#define BELL_NS       1000000000u
+#define BELL_WAIT_NS  10000000u
 
 /* Linux rounds waits up by 50 us, unless told otherwise. */
 #define TIMER_SLACK_NS 5000
@@ -35,18 +43,25 @@ static uint64_t now_ns(void)
 
 /* ---- the machine's callbacks, and the worker's answer ---- */
 
-static void page_job_done(struct worker_job *job)
+static void lock(struct page *page)
 {
-	struct page *page = job->owner;
-	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
-	const size_t len = job->response_len;
+	pthread_mutex_lock(&page->lock);
+}
 
-	if (job->result == CVTPM_ERR_BUSY) /* the server stops before the command's turn */
-		return;
-	/* Completing an aborted command may submit the next one, and with it the
-	 * job: from then on the job's buffer is the worker's again. */
-	memcpy(response, job->response, len);
-	cvtpm_wipe(job->response, len);
+static void unlock(struct page *page)
+{
+	pthread_mutex_unlock(&page->lock);
+}
+
+/* Completing an aborted command may submit the next one, and with it the job: from
+ * then on the job's buffer is not this response's any more. */
+static void page_answer(struct page *page)
+{
+	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
+	const size_t len = page->job.response_len;
+
+	memcpy(response, page->job.response, len);
+	cvtpm_wipe(page->job.response, len);
 	if (cvtpm_crb_complete(&page->crb, response, len) < 0)
 		server_log(
 			page->server, CVTPM_LOG_ERROR,
@@ -54,23 +69,94 @@ static void page_job_done(struct worker_job *job)
 			"a fatal error until the platform resets it",
 			len);
 	cvtpm_wipe(response, len);
+}
+
+/* On the worker's thread, locked: runs what was taken, and what comes to light when
+ * its answer is shown. */
+static void page_run_taken(struct page *page)
+{
+	while (page->taken) {
+		page->taken = false;
+		if (page->held) { /* its answer would be dropped */
+			worker_respond(&page->job, TPM_RC_CANCELED);
+		} else {
+			unlock(page);
+			worker_execute(&page->server->worker, &page->job);
+			lock(page);
+		}
+		page->on_worker = true;
+		page_answer(page);
+		if (!page->held)
+			cvtpm_crb_page_poll(&page->crb_page);
+		page->on_worker = false;
+	}
+}
+
+static void page_run_job(struct worker_job *job, struct worker_tpm *tpm)
+{
+	struct page *page = job->owner;
+
+	(void)tpm;
+	lock(page);
+	page->taken = true;
+	page_run_taken(page);
+	unlock(page);
+}
+
+static void page_send_errand(struct page *page);
+
+static void page_errand_done(struct worker_job *job)
+{
+	struct page *page = job->owner;
+
+	lock(page);
+	page->errand_out = false;
+	if (page->errand_owed && job->result != CVTPM_ERR_BUSY) /* else the server stops */
+		page_send_errand(page);
 	page->busy_ns = now_ns();
-	if (!page->held)
-		cvtpm_crb_page_poll(&page->crb_page);
+	unlock(page);
+}
+
+/* The answer is in the page before the errand is back here, and so may be the next
+ * command. */
+static void page_send_errand(struct page *page)
+{
+	page->errand_owed = page->errand_out;
+	if (page->errand_out)
+		return;
+	page->errand_out = true;
+	page->errand.run = page_run_job;
+	page->errand.done = page_errand_done;
+	page->errand.owner = page;
+	worker_submit(&page->server->worker, &page->errand);
 }
 
 static int page_submit(void *context, uint8_t locality, const uint8_t *command, size_t len)
 {
 	struct page *page = context;
 
-	page->job.run = worker_run_command;
-	page->job.done = page_job_done;
 	page->job.owner = page;
 	page->job.locality = locality;
 	page->job.data = command; /* the machine's private copy */
 	page->job.data_len = len;
-	worker_submit(&page->server->worker, &page->job);
+	if (page->on_worker)
+		page->taken = true;
+	else
+		page_send_errand(page);
 	return 0;
+}
+
+void page_ring(struct page *page)
+{
+	lock(page);
+	page->bell_ns = now_ns();
+	if (page->live && !page->held) {
+		page->on_worker = true;
+		cvtpm_crb_page_poll(&page->crb_page);
+		page->on_worker = false;
+		page_run_taken(page);
+	}
+	unlock(page);
 }
 
 static void page_cancel(void *context)
@@ -109,6 +195,12 @@ static int page_reserve(const struct page *page)
 	return page->existed ? 0 : ftruncate(page->fd, offset + size);
 }
 
+/* A hypervisor wants whole large pages of shared memory. */
+static off_t round_up(off_t size)
+{
+	return (size + FILE_UNIT - 1) / FILE_UNIT * FILE_UNIT;
+}
+
 static int page_open_file(struct page *page)
 {
 	const struct cvtpm_serve_config *config = page->server->config;
@@ -117,7 +209,7 @@ static int page_open_file(struct page *page)
 
 	page->fd = open(config->page_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (page->fd >= 0) {
-		if (page_reserve(page) == 0)
+		if (page_reserve(page) == 0 && ftruncate(page->fd, round_up(end)) == 0)
 			return 0;
 		const int failed = page_failed(page, "given its size");
 
@@ -167,11 +259,12 @@ int page_open(struct page *page, struct server *server)
 {
 	const struct cvtpm_serve_config *config = server->config;
 
+	pthread_mutex_init(&page->lock, NULL);
 	page->server = server;
 	page->fd = -1;
 	page->size = localities_size(config->page_localities);
 	if (config->page_offset % CVTPM_CRB_LOCALITY_SIZE != 0 ||
-	    config->page_offset > (uint64_t)INT64_MAX - page->size) {
+	    config->page_offset > (uint64_t)INT64_MAX - page->size - FILE_UNIT) {
 		server_log(server, CVTPM_LOG_ERROR,
 			   "the CRB page's offset %llu is not a multiple of 4096 within a file",
 			   (unsigned long long)config->page_offset);
@@ -209,6 +302,7 @@ void page_close(struct page *page)
 		close(page->fd);
 	cvtpm_wipe(&page->crb, sizeof page->crb);
 	cvtpm_wipe(&page->crb_page, sizeof page->crb_page);
+	pthread_mutex_destroy(&page->lock);
 }
 
 /* ---- serving ---- */
@@ -232,6 +326,7 @@ int page_start(struct page *page)
 			      .submit = page_submit,
 			      .cancel = page_cancel,
 			      .established = page_established},
+		.base = page->server->config->page_base,
 		.localities = page->server->config->page_localities,
 	};
 	int result = cvtpm_crb_init(&page->crb, &config);
@@ -248,8 +343,10 @@ int page_start(struct page *page)
 	if (page->existed && page->server->config->machine_is_new)
 		cvtpm_crb_page_reset(&page->crb_page);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* latency only */
+	lock(page);
 	page->busy_ns = now_ns();
 	page->live = true;
+	unlock(page);
 	return 0;
 }
 
@@ -257,30 +354,51 @@ void page_poll(struct page *page, struct timespec *wait)
 {
 	uint64_t quiet_ns, wait_ns;
 
+	lock(page);
 	if (!page->held && cvtpm_crb_page_poll(&page->crb_page))
 		page->busy_ns = now_ns();
 
-	quiet_ns = now_ns() - page->busy_ns;
+	const uint64_t now = now_ns();
+
+	quiet_ns = now - page->busy_ns;
 	wait_ns = quiet_ns < SPIN_NS ? 0 : quiet_ns / QUIET_DIVISOR;
-	/* The worker wakes the loop; until then there is only CANCEL to look for. */
-	if (wait_ns > LONGEST_NS || page->held || cvtpm_crb_in_engine(&page->crb))
+	if (wait_ns > LONGEST_NS)
 		wait_ns = LONGEST_NS;
+	/* The worker wakes the loop; until then there is only CANCEL to look for. */
+	if (page->held || cvtpm_crb_in_engine(&page->crb))
+		wait_ns = RUNNING_NS;
+	else if (page->bell_ns && now - page->bell_ns < BELL_NS)
+		wait_ns = BELL_WAIT_NS;
+	unlock(page);
 	*wait = (struct timespec){.tv_nsec = (long)wait_ns};
+}
+
+void page_stop(struct page *page)
+{
+	if (!page->live)
+		return;
+	lock(page);
+	page->held++;
+	unlock(page);
 }
 
 void page_begin_reset(struct page *page)
 {
 	if (!page->live)
 		return;
+	lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
 	page->held++;
+	unlock(page);
 }
 
 void page_end_reset(struct page *page)
 {
 	if (!page->live)
 		return;
+	lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
 	page->held--;
 	page->busy_ns = now_ns();
+	unlock(page);
 }

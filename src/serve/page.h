@@ -1,5 +1,10 @@
 /*
- * The CRB page transport: a file mapped as shared memory, polled by the loop.
+ * The CRB page transport: a file mapped as shared memory.
+ *
+ * Two threads look at it, under one lock: the loop polls, for drivers that ring no
+ * bell (start method 7) and for what no bell tells (CANCEL, a register that the
+ * guest has overwritten); the worker looks when the doorbell rings. Who finds a
+ * command has it run on the worker, which also puts the answer into the page.
  */
 #ifndef CVTPM_SERVE_PAGE_H
 #define CVTPM_SERVE_PAGE_H
@@ -7,6 +12,7 @@
 #include "cvtpm/crb.h"
 #include "serve/worker.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
@@ -15,15 +21,23 @@ struct server;
 
 struct page {
 	struct server *server; /* NULL: there is no page */
+	pthread_mutex_t lock;  /* of all that is below `locked` */
 	int fd;
 	void *memory;
 	size_t size;
-	bool existed;     /* the file was there before: its machine may have run already */
-	bool locked;      /* no other process serves it */
-	bool live;        /* the registers are in the page */
-	unsigned held;    /* resets that are under way: nothing is taken from the page */
-	uint64_t busy_ns; /* when something last happened in it */
-	struct worker_job job;
+	bool existed;          /* the file was there before: its machine may have run already */
+	bool locked;           /* no other process serves it */
+	bool live;             /* the registers are in the page */
+	unsigned held;         /* resets that are under way: nothing is taken from the page */
+	uint64_t busy_ns;      /* when the loop last found something in it */
+	uint64_t bell_ns;      /* when the bell last rang */
+	bool on_worker;        /* what is submitted now is run by the caller, the worker: */
+	bool taken;            /* `job` is to be run */
+	struct worker_job job; /* the command */
+	/* To the worker, for a command that the loop found; the loop's. */
+	struct worker_job errand;
+	bool errand_out;  /* it has not come back yet ... */
+	bool errand_owed; /* ... and is to go again when it has */
 	struct cvtpm_crb crb;
 	struct cvtpm_crb_page crb_page;
 };
@@ -37,6 +51,13 @@ int page_start(struct page *page);
 
 /** Takes what the guest wants, and says how long until the next look. */
 void page_poll(struct page *page, struct timespec *wait);
+
+/** On the worker's thread: the doorbell rang. A command that is there has its answer
+ *  in the page when this returns. */
+void page_ring(struct page *page);
+
+/** Nothing is taken from the page any more: the server stops. */
+void page_stop(struct page *page);
 
 /** Platform reset, around the TPM's: between the two calls nothing is taken from
  *  the page, and what was asked before the second has no answer after it. */

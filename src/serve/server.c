@@ -201,6 +201,8 @@ static void say_ready(struct server *server)
 		line_add(where, sizeof where, "ctrl", server->listener[server->listeners - 1].name);
 	if (server->page.server)
 		line_add(where, sizeof where, "crb-page", config->page_file);
+	if (server->bell.server)
+		line_add(where, sizeof where, "doorbell", config->doorbell);
 
 	struct cvtpm_instance_info info;
 
@@ -302,6 +304,7 @@ static void begin_stopping(struct server *server)
 	for (size_t i = 0; i < server->listeners; i++)
 		listener_close(&server->listener[i]);
 	server->listeners = 0;
+	page_stop(&server->page);
 	worker_discard(&server->worker);
 	end_clients(server, true);
 	worker_cancel(&server->worker, NULL);
@@ -394,7 +397,39 @@ static int bind_all(struct server *server)
 		CVTPM_TRY(bind_ctrl(server, l));
 	if (config->page_file)
 		CVTPM_TRY(page_open(&server->page, server));
+	if (config->doorbell)
+		CVTPM_TRY(bell_open(&server->bell, server, config->doorbell));
 	return 0;
+}
+
+static void look_at_bell(void *owner)
+{
+	struct server *server = owner;
+
+	if (bell_look(&server->bell))
+		page_ring(&server->page);
+}
+
+static int server_bell_fd(void *owner, int *timeout_ms)
+{
+	return bell_fd(&((struct server *)owner)->bell, timeout_ms);
+}
+
+static int server_work(struct server *server)
+{
+	const struct worker_watch watch = {
+		.fd = server_bell_fd, .ready = look_at_bell, .owner = server};
+	int result =
+		worker_begin(&server->worker, &server->loop, server->bell.server ? &watch : NULL);
+
+	if (result < 0) {
+		server_log(server, CVTPM_LOG_ERROR, "no descriptor or thread for the server: %s",
+			   strerror(errno));
+		return result;
+	}
+	result = server_loop(server);
+	worker_end(&server->worker, &server->loop);
+	return result;
 }
 
 static int server_run(struct server *server)
@@ -402,19 +437,16 @@ static int server_run(struct server *server)
 	int result = signals_begin(server);
 
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (result == 0)
-		result = worker_begin(&server->worker, &server->loop);
-	if (result < 0) {
-		server_log(server, CVTPM_LOG_ERROR, "no descriptor or thread for the server: %s",
+	if (result < 0)
+		server_log(server, CVTPM_LOG_ERROR, "no descriptor for signals: %s",
 			   strerror(errno));
-	} else {
+	else
 		result = bind_all(server);
-		if (result == 0)
-			result = server_loop(server);
-		worker_end(&server->worker, &server->loop);
-	}
+	if (result == 0)
+		result = server_work(server);
 	for (size_t i = 0; i < server->listeners; i++)
 		listener_close(&server->listener[i]);
+	bell_close(&server->bell);
 	page_close(&server->page);
 	if (server->signals.fd > 0)
 		close(server->signals.fd);

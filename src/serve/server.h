@@ -5,6 +5,7 @@
 #define CVTPM_SERVE_SERVER_H
 
 #include "cvtpm/serve.h"
+#include "serve/bell.h"
 #include "serve/client.h"
 #include "serve/control.h"
 #include "serve/listen.h"
@@ -45,6 +46,7 @@ struct server {
 	int spare_fd;        /* given up to accept, and close, a client too many */
 	struct control control;
 	struct page page; /* page.server NULL: none */
+	struct bell bell; /* bell.server NULL: none; the worker's once it runs */
 };
 
 /** One line for the operator. */

@@ -4,6 +4,7 @@
 #include "serve/frame.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,43 +12,98 @@
 #define TPM_RC_FAILURE      0x101
 #define TPM_CC_FlushContext 0x165
 
+static void worker_note_established(struct worker *w)
+{
+	w->established = w->tpm.instance && cvtpm_instance_established(w->tpm.instance);
+}
+
+/* `running` changes under the lock that worker_cancel holds: a cancel meant for one
+ * job cannot hit the next. */
+static void worker_set_running(struct worker *w, struct worker_job *job, bool cancellable)
+{
+	pthread_mutex_lock(&w->lock);
+	w->running = job;
+	w->cancellable = cancellable;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void worker_execute(struct worker *w, struct worker_job *job)
+{
+	struct worker_job *const outer = w->running; /* only this thread changes it */
+
+	worker_set_running(w, job, true);
+	worker_run_command(job, &w->tpm);
+	pthread_mutex_lock(&w->lock);
+	w->running = outer;
+	w->cancellable = false;
+	worker_note_established(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* The next job, in `running`; NULL: none waits. False: it is time to quit. */
+static bool worker_take(struct worker *w, struct worker_job **job)
+{
+	pthread_mutex_lock(&w->lock);
+	*job = w->first;
+	if (*job) {
+		w->first = (*job)->next;
+		if (!w->first)
+			w->last = &w->first;
+		(*job)->next = NULL;
+		w->running = *job;
+		w->cancellable = (*job)->run == worker_run_command;
+	}
+	const bool go_on = *job || !w->quit;
+
+	pthread_mutex_unlock(&w->lock);
+	return go_on;
+}
+
+static void worker_finish(struct worker *w, struct worker_job *job)
+{
+	pthread_mutex_lock(&w->lock);
+	w->running = NULL;
+	w->cancellable = false;
+	worker_note_established(w);
+	*w->finished_last = job;
+	w->finished_last = &job->next;
+	if (eventfd_write(w->wake.fd, 1) < 0) {
+		/* Only a full counter can refuse, and then the loop wakes anyway. */
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Until there are jobs, if `idle`; and serves what is watched. */
+static void worker_look(struct worker *w, bool idle)
+{
+	struct pollfd fds[] = {{.fd = w->more, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	int timeout = -1;
+	eventfd_t count;
+
+	if (w->watch.fd)
+		fds[1].fd = w->watch.fd(w->watch.owner, &timeout);
+	const int found = poll(fds, 2, idle ? timeout : 0);
+
+	if (fds[1].revents || (found == 0 && idle))
+		w->watch.ready(w->watch.owner);
+	if (fds[0].revents && eventfd_read(w->more, &count) < 0) {
+		/* Only this thread reads it: there is something to be read. */
+	}
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker *w = argument;
 	struct worker_job *job;
 
-	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		while (!w->first && !w->quit)
-			pthread_cond_wait(&w->more, &w->lock);
-		if (!w->first)
-			break;
-		job = w->first;
-		w->first = job->next;
-		if (!w->first)
-			w->last = &w->first;
-		job->next = NULL;
-		w->running = job;
-		w->cancellable = job->run == worker_run_command;
-		pthread_mutex_unlock(&w->lock);
-
-		job->run(job, &w->tpm);
-		const bool established =
-			w->tpm.instance && cvtpm_instance_established(w->tpm.instance);
-
-		/* `running` changes under the lock that worker_cancel holds: a cancel
-		 * meant for this job cannot hit the next one. */
-		pthread_mutex_lock(&w->lock);
-		w->running = NULL;
-		w->cancellable = false;
-		w->established = established;
-		*w->finished_last = job;
-		w->finished_last = &job->next;
-		if (eventfd_write(w->wake.fd, 1) < 0) {
-			/* Only a full counter can refuse, and then the loop wakes anyway. */
+	while (worker_take(w, &job)) {
+		if (job) {
+			job->run(job, &w->tpm);
+			worker_finish(w, job);
 		}
+		if (!job || w->watch.fd)
+			worker_look(w, !job);
 	}
-	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -75,20 +131,29 @@ static void worker_finish_jobs(void *owner, short revents)
 	}
 }
 
-int worker_begin(struct worker *w, struct loop *loop)
+static void worker_wake(struct worker *w)
+{
+	if (eventfd_write(w->more, 1) < 0) {
+		/* Only a full counter can refuse, and then the worker wakes anyway. */
+	}
+}
+
+int worker_begin(struct worker *w, struct loop *loop, const struct worker_watch *watch)
 {
 	sigset_t all, before;
 
 	*w = (struct worker){0};
 	w->last = &w->first;
 	w->finished_last = &w->finished;
+	if (watch)
+		w->watch = *watch;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	w->more = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->wake = (struct loop_source){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 				       .events = POLLIN,
 				       .ready = worker_finish_jobs,
 				       .owner = w};
-	if (w->wake.fd < 0)
+	if (w->wake.fd < 0 || w->more < 0)
 		return CVTPM_ERR_IO;
 	CVTPM_TRY(loop_add(loop, &w->wake));
 
@@ -103,12 +168,12 @@ void worker_end(struct worker *w, struct loop *loop)
 {
 	pthread_mutex_lock(&w->lock);
 	w->quit = true;
-	pthread_cond_signal(&w->more);
+	worker_wake(w);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
 	loop_remove(loop, &w->wake);
 	close(w->wake.fd);
-	pthread_cond_destroy(&w->more);
+	close(w->more);
 	pthread_mutex_destroy(&w->lock);
 }
 
@@ -120,7 +185,7 @@ void worker_submit(struct worker *w, struct worker_job *job)
 	pthread_mutex_lock(&w->lock);
 	*w->last = job;
 	w->last = &job->next;
-	pthread_cond_signal(&w->more);
+	worker_wake(w);
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -6,7 +6,11 @@
  * most one job in the queue, so that peers take turns. The event loop is never
  * held up by a running command, and can therefore cancel it.
  *
- * All functions but a job's `run` belong to the event loop's thread.
+ * Between jobs the worker also looks at one descriptor of its own, the doorbell's:
+ * what rings there is served without a change of threads.
+ *
+ * All functions but a job's `run` belong to the event loop's thread, unless said
+ * otherwise.
  */
 #ifndef CVTPM_SERVE_WORKER_H
 #define CVTPM_SERVE_WORKER_H
@@ -48,10 +52,20 @@ struct worker_job {
 	size_t response_len;
 };
 
+/* What the worker waits for besides jobs; its functions run on its thread. */
+struct worker_watch {
+	/* The descriptor to poll for input, or -1; and after how many milliseconds to
+	 * call `ready` anyway, or -1. */
+	int (*fd)(void *owner, int *timeout_ms);
+	void (*ready)(void *owner);
+	void *owner;
+};
+
 struct worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t more;
+	int more;                         /* an eventfd: jobs wait, or it is time to quit */
+	struct worker_watch watch;        /* fd NULL: nothing */
 	struct worker_job *first, **last; /* waiting */
 	struct worker_job *running;
 	struct worker_job *finished, **finished_last;
@@ -63,8 +77,9 @@ struct worker {
 	struct worker_tpm tpm;
 };
 
-/** Starts the thread, with every signal blocked. CVTPM_ERR_IO: errno says why. */
-int worker_begin(struct worker *worker, struct loop *loop);
+/** Starts the thread, with every signal blocked; `watch` is copied, NULL: nothing
+ *  to watch. CVTPM_ERR_IO: errno says why. */
+int worker_begin(struct worker *worker, struct loop *loop, const struct worker_watch *watch);
 
 /** Ends the thread after the running job; the queue must be empty. */
 void worker_end(struct worker *worker, struct loop *loop);
@@ -75,14 +90,18 @@ void worker_submit(struct worker *worker, struct worker_job *job);
 /** True when nothing runs and nothing waits. */
 bool worker_idle(struct worker *worker);
 
+/** On the worker's thread, within a job's `run` or the watch's `ready`: runs a TPM
+ *  command (worker_run_command) that can be cancelled as `job`. */
+void worker_execute(struct worker *worker, struct worker_job *job);
+
 /** Takes every job that has not begun out of the queue; each gets its `done`. */
 void worker_discard(struct worker *worker);
 
 /** Asks the command that runs now to end, if it is `job`, or whatever it is with
- *  `job` NULL. A command that begins afterwards is not hit. */
+ *  `job` NULL. A command that begins afterwards is not hit. From any thread. */
 void worker_cancel(struct worker *worker, const struct worker_job *job);
 
-/** cvtpm_instance_established() as it was after the last job. */
+/** cvtpm_instance_established() as it was after the last job. From any thread. */
 bool worker_established(struct worker *worker);
 
 /** The platform's cancel line: while it is on, worker_tick() cancels what runs. */
