@@ -12,7 +12,7 @@ _cvtpm_options()
 	"$1" "$2" --help 2>/dev/null | sed -n '/^  *-/{
 		s/^ *\(-[a-zA-Z?]\), /\1 /
 		s/^ *//
-		s/\(--[a-z][a-z-]*\)\(\[*=[^ ]*\)*.*/\1/
+		s/\(--[a-z][a-z0-9-]*\)\(\[*=[^ ]*\)*.*/\1/
 		p
 	}' | tr ' ' '\n'
 }
@@ -23,6 +23,7 @@ _cvtpm_words()
 	case $2 in
 	--startup) echo 'clear state none' ;;
 	--localities) echo '0 0-3' ;;
+	--class) echo 'client server' ;;
 	--platform-auth) echo random ;;
 	--ek) echo 'rsa2048 p256 p384 rsa3072' ;;
 	--pcr-banks) echo 'sha1 sha256 sha384 sha512' ;;

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +22,13 @@ struct arguments {
 	unsigned long long offset;
 	unsigned long locality;
 	unsigned long method;
+	const char *bell; /* path of its socket; NULL: none */
+};
+
+/* What the bus reaches. */
+struct door {
+	void *memory;
+	int bell; /* -1: none */
 };
 
 static const struct argp_option options[] = {
@@ -28,6 +37,9 @@ static const struct argp_option options[] = {
 	{"locality", 'l', "N", 0, "Locality to use, 0 to 3 (default 0)", 0},
 	{"start-method", 'm', "N", 0,
 	 "Behave as a driver with start method 7 (default) or 8 (no locality, no cmdReady)", 0},
+	{"doorbell", 'd', "PATH", 0,
+	 "Ring at this socket for each command, as given to cvtpm serve --doorbell; start method 8",
+	 0},
 	{0},
 };
 
@@ -75,9 +87,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->method != CVTPM_CRB_START_MMIO && a->method != CVTPM_CRB_START_ACPI)
 			argp_error(state, "--start-method must be 7 or 8, not %lu", a->method);
 		return 0;
+	case 'd':
+		a->bell = arg;
+		return 0;
 	case ARGP_KEY_END:
 		if (!a->file)
 			argp_error(state, "--crb-page FILE is missing");
+		if (a->bell && a->method != CVTPM_CRB_START_ACPI)
+			argp_error(state, "--doorbell needs --start-method 8");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -102,6 +119,52 @@ static void wait_a_little(void *context, unsigned looks)
 
 	(void)context;
 	nanosleep(&pause, NULL);
+}
+
+static uint32_t door_read32(void *context, uint32_t offset)
+{
+	return cvtpm_crb_memory_read32(((struct door *)context)->memory, offset);
+}
+
+static void door_write32(void *context, uint32_t offset, uint32_t value)
+{
+	cvtpm_crb_memory_write32(((struct door *)context)->memory, offset, value);
+}
+
+static void door_read_bytes(void *context, uint32_t offset, uint8_t *bytes, size_t len)
+{
+	cvtpm_crb_memory_read_bytes(((struct door *)context)->memory, offset, bytes, len);
+}
+
+static void door_write_bytes(void *context, uint32_t offset, const uint8_t *bytes, size_t len)
+{
+	cvtpm_crb_memory_write_bytes(((struct door *)context)->memory, offset, bytes, len);
+}
+
+/* A bell that is gone costs time, for the server polls as well. */
+static void door_ring(void *context)
+{
+	(void)!send(((struct door *)context)->bell, "\1", 1, MSG_NOSIGNAL);
+}
+
+static int bell_dial(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) < sizeof address.sun_path) {
+		strcpy(address.sun_path, path);
+		if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+			return fd;
+	} else {
+		errno = ENAMETOOLONG;
+	}
+	cli_error("cannot connect to the doorbell '%s': %s; name the socket that was given to "
+		  "cvtpm serve --doorbell",
+		  path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 static void *page_map(const struct arguments *a, size_t size)
@@ -252,36 +315,48 @@ static int relay(const struct arguments *a, struct cvtpm_crb_client *client)
 	return more < 0 ? CLI_FAULT : CLI_YES;
 }
 
+static int serve_input(const struct arguments *a, struct door *door)
+{
+	const struct cvtpm_crb_bus bus = {
+		.context = door,
+		.read32 = door_read32,
+		.write32 = door_write32,
+		.read_bytes = door_read_bytes,
+		.write_bytes = door_write_bytes,
+		.clock_ms = clock_ms,
+		.wait = wait_a_little,
+		.doorbell = door->bell >= 0 ? door_ring : NULL,
+	};
+	struct cvtpm_crb_client client;
+	const int result = cvtpm_crb_client_open(
+		&client, &bus, (enum cvtpm_crb_start_method)a->method, (uint8_t)a->locality);
+
+	if (result == 0)
+		return relay(a, &client);
+	tell_failure(a, &client, result);
+	return CLI_FAULT;
+}
+
 int cmd_crb_client(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
 	struct arguments a = {.method = CVTPM_CRB_START_MMIO};
-	struct cvtpm_crb_bus bus = {
-		.read32 = cvtpm_crb_memory_read32,
-		.write32 = cvtpm_crb_memory_write32,
-		.read_bytes = cvtpm_crb_memory_read_bytes,
-		.write_bytes = cvtpm_crb_memory_write_bytes,
-		.clock_ms = clock_ms,
-		.wait = wait_a_little,
-	};
-	struct cvtpm_crb_client client;
+	struct door door = {.bell = -1};
 	size_t size;
-	int result;
+	int result = CLI_FAULT;
 
 	argp_err_exit_status = CLI_FAULT;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	size = (a.locality + 1) * (size_t)CVTPM_CRB_LOCALITY_SIZE;
-	bus.context = page_map(&a, size);
-	if (!bus.context)
+	door.memory = page_map(&a, size);
+	if (!door.memory)
 		return CLI_FAULT;
-	result = cvtpm_crb_client_open(&client, &bus, (enum cvtpm_crb_start_method)a.method,
-				       (uint8_t)a.locality);
-	if (result < 0) {
-		tell_failure(&a, &client, result);
-		result = CLI_FAULT;
-	} else {
-		result = relay(&a, &client);
-	}
-	munmap(bus.context, size);
+	if (a.bell)
+		door.bell = bell_dial(a.bell);
+	if (!a.bell || door.bell >= 0)
+		result = serve_input(&a, &door);
+	if (door.bell >= 0)
+		close(door.bell);
+	munmap(door.memory, size);
 	return result;
 }

@@ -12,6 +12,14 @@
 #define TPM_RC_FAILURE      0x101
 #define TPM_CC_FlushContext 0x165
 
+static void loop_wake(struct worker *w)
+{
+	w->awaited = false;
+	if (eventfd_write(w->wake.fd, 1) < 0) {
+		/* Only a full counter can refuse, and then the loop wakes anyway. */
+	}
+}
+
 static void worker_note_established(struct worker *w)
 {
 	w->established = w->tpm.instance && cvtpm_instance_established(w->tpm.instance);
@@ -37,6 +45,8 @@ void worker_execute(struct worker *w, struct worker_job *job)
 	w->running = outer;
 	w->cancellable = false;
 	worker_note_established(w);
+	if (w->awaited)
+		loop_wake(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -67,9 +77,7 @@ static void worker_finish(struct worker *w, struct worker_job *job)
 	worker_note_established(w);
 	*w->finished_last = job;
 	w->finished_last = &job->next;
-	if (eventfd_write(w->wake.fd, 1) < 0) {
-		/* Only a full counter can refuse, and then the loop wakes anyway. */
-	}
+	loop_wake(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -193,6 +201,7 @@ bool worker_idle(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
 	const bool idle = !w->running && !w->first && !w->finished;
+	w->awaited = !idle;
 	pthread_mutex_unlock(&w->lock);
 	return idle;
 }

@@ -73,6 +73,7 @@ struct worker {
 	bool established; /* tpmEstablished after the last job */
 	bool cancel_held; /* CANCEL_ON: every command that runs is to be cancelled */
 	bool quit;
+	bool awaited;            /* worker_idle() said no: whoever asked is told when it changes */
 	struct loop_source wake; /* an eventfd: jobs have finished */
 	struct worker_tpm tpm;
 };
@@ -87,7 +88,8 @@ void worker_end(struct worker *worker, struct loop *loop);
 /** Puts a job at the end of the queue. */
 void worker_submit(struct worker *worker, struct worker_job *job);
 
-/** True when nothing runs and nothing waits. */
+/** True when nothing runs and nothing waits. After a false the loop wakes when that
+ *  may have changed. */
 bool worker_idle(struct worker *worker);
 
 /** On the worker's thread, within a job's `run` or the watch's `ready`: runs a TPM
