@@ -2,9 +2,9 @@
  * RSA with 2048, 3072 and 4096 bits (PKCS #1 2.2, RFC 8017).
  *
  * A key size in bytes, `size` below, is bits / 8; a signature and a ciphertext are
- * `size` bytes long. Private operations take the DRBG for blinding and padding.
- * Their time does not depend on the key or, where padding is taken off, on what is
- * wrong with it.
+ * `size` bytes long. The time of a private operation depends neither on the key and the
+ * number nor, where padding is taken off, on what is wrong with it; there is no need
+ * for blinding (number.h).
  */
 #ifndef CVTPM_RSA_H
 #define CVTPM_RSA_H
@@ -60,14 +60,12 @@ int cvtpm_rsa_generate(unsigned bits, uint32_t exponent, const struct cvtpm_sour
  *  CVTPM_ERR_SIZE: the number `in` is not less than n (TPM_RC_VALUE of RSA_Encrypt). */
 int cvtpm_rsa_public_op(const struct cvtpm_rsa_public *key, const uint8_t *in, uint8_t *out);
 /** RSADP: in^d mod n; otherwise the same. */
-int cvtpm_rsa_private_op(const struct cvtpm_rsa_key *key, struct cvtpm_drbg *drbg,
-			 const uint8_t *in, uint8_t *out);
+int cvtpm_rsa_private_op(const struct cvtpm_rsa_key *key, const uint8_t *in, uint8_t *out);
 
 /** RSASSA-PKCS1-v1_5 over a digest of `alg`. CVTPM_ERR_PARAM: the digest is not as long as
  *  one of `alg`. */
-int cvtpm_rsassa_sign(const struct cvtpm_rsa_key *key, struct cvtpm_drbg *drbg,
-		      enum cvtpm_hash_alg alg, const uint8_t *digest, size_t digest_len,
-		      uint8_t *signature);
+int cvtpm_rsassa_sign(const struct cvtpm_rsa_key *key, enum cvtpm_hash_alg alg,
+		      const uint8_t *digest, size_t digest_len, uint8_t *signature);
 /** CVTPM_ERR_AUTH: the signature does not verify, or is not `size` bytes long. */
 int cvtpm_rsassa_verify(const struct cvtpm_rsa_public *key, enum cvtpm_hash_alg alg,
 			const uint8_t *digest, size_t digest_len, const uint8_t *signature,
@@ -90,8 +88,8 @@ int cvtpm_rsaes_encrypt(const struct cvtpm_rsa_public *key, struct cvtpm_drbg *d
 			const uint8_t *message, size_t message_len, uint8_t *out);
 /** Takes `size` bytes; writes the message (`message` holds `size` bytes) and its length.
  *  CVTPM_ERR_AUTH: anything at all is wrong with the ciphertext; `message` is then wiped. */
-int cvtpm_rsaes_decrypt(const struct cvtpm_rsa_key *key, struct cvtpm_drbg *drbg, const uint8_t *in,
-			uint8_t *message, size_t *message_len);
+int cvtpm_rsaes_decrypt(const struct cvtpm_rsa_key *key, const uint8_t *in, uint8_t *message,
+			size_t *message_len);
 
 /** RSAES-OAEP with MGF1, both with `alg`. A TPM's label includes its terminating NUL
  *  (Part 1, B.4). CVTPM_ERR_SIZE: a message of more than size - 2 * digest size - 2 bytes. */
@@ -99,8 +97,8 @@ int cvtpm_oaep_encrypt(const struct cvtpm_rsa_public *key, struct cvtpm_drbg *dr
 		       enum cvtpm_hash_alg alg, struct cvtpm_octets label, const uint8_t *message,
 		       size_t message_len, uint8_t *out);
 /** As cvtpm_rsaes_decrypt(). */
-int cvtpm_oaep_decrypt(const struct cvtpm_rsa_key *key, struct cvtpm_drbg *drbg,
-		       enum cvtpm_hash_alg alg, struct cvtpm_octets label, const uint8_t *in,
-		       uint8_t *message, size_t *message_len);
+int cvtpm_oaep_decrypt(const struct cvtpm_rsa_key *key, enum cvtpm_hash_alg alg,
+		       struct cvtpm_octets label, const uint8_t *in, uint8_t *message,
+		       size_t *message_len);
 
 #endif
