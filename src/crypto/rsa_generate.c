@@ -39,7 +39,7 @@
 
 enum {
 	WINDOW = 8192,         /* candidates from one start */
-	SIEVE_LIMIT = 1 << 16, /* primes below it are sieved with; measured, it changes no key */
+	SIEVE_LIMIT = 1 << 17, /* primes below it are sieved with; measured, it changes no key */
 };
 
 struct search {
