@@ -43,6 +43,7 @@ int curve_mul_base(enum cvtpm_curve curve, const uint8_t *d, struct cvtpm_ecc_pu
 		err = FOR_EACH_CURVE(curve, mulmod_base, &scalar, &point, 1, NULL);
 	if (!err)
 		err = write_numbers(point.x, r->x, point.y, r->y, size);
+	clear_vectors(has_mulx());
 	r->curve = curve;
 	mp_forcezero(&scalar);
 	return err ? CVTPM_ERR_CRYPTO : 0;
@@ -67,6 +68,7 @@ int curve_mul(const uint8_t *d, const struct cvtpm_ecc_public *q, struct cvtpm_e
 		err = FOR_EACH_CURVE(q->curve, mulmod, &scalar, &point, &point, 1, NULL);
 	if (!err)
 		err = write_numbers(point.x, r->x, point.y, r->y, size);
+	clear_vectors(has_mulx());
 	r->curve = q->curve;
 	mp_forcezero(&scalar);
 	mp_forcezero(point.x);
@@ -101,6 +103,7 @@ int curve_sign(enum cvtpm_curve curve, const uint8_t *d, struct cvtpm_drbg *drbg
 				     &scalar, &r, &s, NULL, NULL);
 	if (!err)
 		err = write_numbers(&r, signature->r, &s, signature->s, size);
+	clear_vectors(has_mulx());
 	mp_forcezero(&scalar);
 	return err ? CVTPM_ERR_CRYPTO : 0;
 }
@@ -125,6 +128,7 @@ bool curve_verify(const struct cvtpm_ecc_public *key, const uint8_t *digest, siz
 	if (!err)
 		err = FOR_EACH_CURVE(key->curve, verify, digest, (word32)digest_len, &x, &y, &z, &r,
 				     &s, &good, NULL);
+	clear_vectors(has_mulx());
 	return !err && good == 1;
 }
 

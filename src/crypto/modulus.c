@@ -9,9 +9,6 @@ struct powers {
 
 #ifndef CVTPM_WOLFSSL_PACKAGED
 
-#include <wolfssl/wolfcrypt/cpuid.h>
-#include <wolfssl/wolfcrypt/sp_int.h>
-
 /* wolfCrypt's assembler functions (sp_x86_64_asm.S): r = a * b, r = a * a, the
  * Montgomery reduction of a number of twice the words in place, and the choice of one
  * of 32 numbers that reads them all. */
@@ -38,19 +35,9 @@ DECLARE(4096, avx2_64)
 void sp_2048_get_from_table_avx2_16(uint64_t *r, uint64_t **table, int index);
 void sp_3072_get_from_table_avx2_24(uint64_t *r, uint64_t **table, int index);
 
-static bool has_mulx(void)
-{
-	const word32 flags = cpuid_get_flags();
-
-	return IS_INTEL_BMI2(flags) && IS_INTEL_ADX(flags);
-}
 #define CALL(mulx, bits, what, words, ...)                                                         \
 	((mulx) ? sp_##bits##_##what##_avx2_##words : sp_##bits##_##what##_##words)(__VA_ARGS__)
 #else
-static bool has_mulx(void)
-{
-	return false;
-}
 #define CALL(mulx, bits, what, words, ...) ((void)(mulx), sp_##bits##_##what##_##words(__VA_ARGS__))
 #endif
 
@@ -104,11 +91,6 @@ static void select(uint64_t *r, struct powers *powers, uint64_t index, size_t wo
 #else
 
 /* The installed library does not show its assembler: the same in C. */
-static bool has_mulx(void)
-{
-	return false;
-}
-
 /* r[0 .. words] += a * b; gives the word that comes in at the top. */
 static uint64_t add_product(uint64_t *r, const uint64_t *a, uint64_t b, size_t words)
 {
@@ -306,6 +288,7 @@ void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, 
 		product(x, y, r, words, mulx);
 		reduce(x, modulus);
 	}
+	clear_vectors(mulx);
 	memcpy(r, x, words * sizeof *r);
 	cvtpm_wipe(memory, POWERS * words * sizeof *memory);
 	cvtpm_wipe(x, sizeof x);
