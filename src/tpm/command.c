@@ -23,7 +23,8 @@
 #define NO_OUT                          NO_IN
 #define COMMAND(name_, code_, clause_, flags_, handles_, in_, out_)                                \
 	static const struct command command_##name_ = {                                            \
-		#name_, code_, flags_, clause_, handles_, in_, out_, run_##name_};
+		#name_, code_, flags_, clause_, handles_, in_, out_,                               \
+		sizeof(struct name_##_in), sizeof(struct name_##_out), run_##name_};
 #include "tpm/commands.def"
 /* clang-format on */
 

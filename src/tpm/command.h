@@ -45,6 +45,7 @@ struct command {
 	const char *clause; /* of Part 3 */
 	struct command_handle handles[MAX_HANDLE_NUM + 1];
 	const struct field *in, *out;
+	uint16_t in_size, out_size; /* of the C structures */
 	tpm_rc (*run)(struct tpm *t, void *in, void *out);
 };
 

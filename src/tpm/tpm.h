@@ -23,7 +23,9 @@
 
 #include "crypto/crypto.h"
 #include "cvtpm/engine.h"
+#include "cvtpm/err.h"
 #include "cvtpm/platform.h"
+#include "cvtpm/store.h"
 #include "tpm/command.h"
 #include "tpm/type.h"
 
@@ -123,7 +125,12 @@ enum {
 };
 
 #define JOURNAL_SIZE 8192
-#define COMMIT_SIZE  (40 * 1024) /* the records of one commit, marshalled */
+
+/* One commit: the records' keys and bytes. The largest are TPM2_Shutdown(STATE), with the
+ * public areas of all indices, and the first write to an index of the largest size. */
+#define MAX_CHANGES     (9 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)
+#define RECORD_KEY_SIZE 24
+#define COMMIT_SIZE     (40 * 1024)
 
 struct journal {
 	size_t used;
@@ -147,15 +154,20 @@ struct frame {
 	const struct command *command;
 	uint8_t locality;
 	TPM_HANDLE handles[MAX_HANDLE_NUM];
+	bool named;
 	TPM2B_NAME names[MAX_HANDLE_NUM]; /* as the command found them */
+	TPM_ALG_ID cp_hash_alg;           /* of cp_hash, 0: not computed yet */
+	TPM2B_DIGEST cp_hash, audit_cp_hash;
 	unsigned session_count;
 	struct frame_session sessions[MAX_SESSION_NUM];
-	int decrypt, encrypt, audit; /* number of the session that does it, or -1 */
-	struct reader parameters;    /* after decryption */
+	int decrypt, encrypt, audit;  /* number of the session that does it, or -1 */
+	struct cvtpm_octets received; /* the parameters as they came, before decryption */
+	struct reader parameters;     /* after decryption */
 	union command_in in;
 	union command_out out;
 	TPM2B_DIGEST scratch; /* a secret of the body's, where the stack would not be wiped */
-	uint8_t plain[MAX_DIGEST_BUFFER + MAX_NV_BUFFER]; /* the command's parameters, decrypted */
+	size_t plain_len;
+	uint8_t plain[CVTPM_MAX_BUFFER_SIZE]; /* the command's parameters, decrypted */
 };
 
 struct tpm {
@@ -204,7 +216,14 @@ struct tpm {
 		bool removing; /* some entry goes */
 		_Alignas(8) uint8_t memory[NV_MEMORY_SIZE];
 	} nv;
-	_Alignas(8) uint8_t commit[COMMIT_SIZE];
+
+	/* scratch of state.c */
+	struct {
+		struct tpm_saved saved;
+		struct cvtpm_change changes[MAX_CHANGES];
+		char keys[MAX_CHANGES][RECORD_KEY_SIZE];
+		uint8_t bytes[COMMIT_SIZE];
+	} commit;
 };
 
 /* ---- undo.c ---- */
@@ -246,6 +265,8 @@ TPM_ALG_ID entity_policy(struct tpm *t, TPM_HANDLE handle, const TPM2B_DIGEST **
 /** May its authValue, its policy, authorise it in role `role` of the running command? */
 bool entity_auth_available(struct tpm *t, TPM_HANDLE handle, enum role role);
 bool entity_policy_available(struct tpm *t, TPM_HANDLE handle, enum role role);
+/** Must it be a policy (ADMIN and DUP, Part 1, 19.2)? */
+bool entity_policy_required(struct tpm *t, TPM_HANDLE handle, enum role role);
 /** Do failed authorisations of it not count against dictionary attack? */
 bool entity_da_exempt(struct tpm *t, TPM_HANDLE handle);
 /** The hierarchy that it belongs to, for tickets and names: TPM_RH_OWNER ... TPM_RH_NULL. */
@@ -277,6 +298,8 @@ struct tpm_slot *object_slot_of(struct tpm *t, TPM_HANDLE handle);
 void object_flush(struct tpm *t, TPM_HANDLE handle);
 /** After a successful command: wipes slots that go or are unused again. */
 void object_sweep(struct tpm *t);
+/** _TPM_Init: wipes them all. */
+void object_wipe_all(struct tpm *t);
 bool object_is_parent(const struct tpm_object *object); /* a storage key */
 bool object_is_derivation_parent(const struct tpm_object *object);
 /** Name := nameAlg || H(public area) (Part 1, 16). Empty for nameAlg TPM_ALG_NULL. */
@@ -411,6 +434,8 @@ tpm_rc pcr_digest(struct tpm *t, TPM_ALG_ID alg, TPML_PCR_SELECTION *selection,
 		  TPM2B_DIGEST *digest);
 /** What TPM2_Startup does to PCRs (Part 1, 17; PC Client profile). `kind`: STARTUP_*. */
 enum startup_kind { STARTUP_RESET, STARTUP_RESTART, STARTUP_RESUME };
+/** The allocation of a new TPM: SHA-256 and SHA-384, every register. */
+void pcr_default_allocation(TPML_PCR_SELECTION *allocation);
 tpm_rc pcr_startup(struct tpm *t, enum startup_kind kind);
 
 /* ---- nv.c ---- */
@@ -420,6 +445,11 @@ struct nv_entry *nv_find(struct tpm *t, TPM_HANDLE handle);
 /** The first entry with a handle >= `from` of its type, in ascending order; NULL: none. */
 struct nv_entry *nv_next(struct tpm *t, TPM_HANDLE from);
 uint8_t *nv_data(struct nv_entry *entry);
+/** The entry at an offset below t->nv.used; the next one is entry->size further. */
+static inline struct nv_entry *nv_entry_at(struct tpm *t, size_t offset)
+{
+	return (struct nv_entry *)(void *)(t->nv.memory + offset);
+}
 /** Adds an entry with `data` bytes of data, zeroed. TPM_RC_NV_SPACE. */
 tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **entry);
 void nv_remove(struct tpm *t, struct nv_entry *entry); /* late */
@@ -449,6 +479,8 @@ struct tpm_session *session_get(struct tpm *t, TPM_HANDLE handle);
 /** A free slot and handle. TPM_RC_SESSION_MEMORY, TPM_RC_SESSION_HANDLES. */
 tpm_rc session_create(struct tpm *t, TPM_SE type, struct tpm_session **session);
 bool session_is_saved(struct tpm *t, TPM_HANDLE handle);
+/** A free slot, zeroed, for a session whose context is loaded. TPM_RC_SESSION_MEMORY. */
+tpm_rc session_take_slot(struct tpm *t, struct tpm_session_slot **slot);
 /** Removes a loaded session (late) or the memory of a saved one. */
 void session_flush(struct tpm *t, TPM_HANDLE handle);
 void session_sweep(struct tpm *t);
@@ -497,11 +529,15 @@ uint64_t clock_clock(struct tpm *t); /* TPMS_CLOCK_INFO.clock */
 void clock_tick(struct tpm *t);      /* before each command: advances, marks for the store */
 void clock_info(struct tpm *t, TPMS_CLOCK_INFO *info);
 void clock_startup(struct tpm *t, enum startup_kind kind, bool orderly);
+/** TPM2_Shutdown: the clock is kept exactly. */
+void clock_shutdown(struct tpm *t);
 
 /* ---- audit.c ---- */
 
-/** Command audit and session audit, after success; digests are of the response too. */
-tpm_rc audit_command(struct tpm *t, const TPM2B_DIGEST *rp_hash, TPM_ALG_ID alg);
+/** Before the sessions of a response: exclusiveness ends where it must. */
+void audit_begin(struct tpm *t);
+/** Extends the audit digest of a session of the running command. */
+tpm_rc audit_session(struct tpm *t, const struct frame_session *fs, const TPM2B_DIGEST *rp_hash);
 
 /* ---- selftest.c ---- */
 
@@ -527,7 +563,11 @@ tpm_rc state_save_volatile(struct tpm *t);
 tpm_rc state_restore_volatile(struct tpm *t);
 
 /* ---- startup.c ---- */
-void tpm_init(struct tpm *t); /* _TPM_Init */
+
+/** _TPM_Init: volatile state is gone, failure mode ends, TPM2_Startup is awaited. */
+void tpm_init(struct tpm *t);
+/** TPM2_Startup, once its kind is known. */
+tpm_rc startup(struct tpm *t, enum startup_kind kind);
 
 /* ---- small helpers (util.c) ---- */
 

@@ -1,0 +1,89 @@
+/* _TPM_Init and TPM2_Startup (Part 1, 12.2): what becomes of each kind of state. */
+#include "tpm/tpm.h"
+
+#include "crypto/mem.h"
+
+void tpm_init(struct tpm *t)
+{
+	t->started = false;
+	t->failed = false;
+	t->failed_reason = NULL;
+	t->exclusive = 0;
+	t->drtm_running = t->hcrtm = false;
+	cvtpm_wipe(t->sessions, sizeof t->sessions);
+	object_wipe_all(t);
+	undo_forget(t);
+	t->time_base_ms = t->platform->clock_ms(t->platform->context);
+	t->clock_base_ms = t->time_base_ms;
+	if (cvtpm_drbg_reseed(&t->drbg))
+		tpm_fail(t, "no entropy at start-up");
+	else
+		tpm_random(t, &t->epoch, sizeof t->epoch);
+}
+
+/* Every TPM2_Startup(CLEAR) opens the hierarchies again, and forgets what the platform's
+ * firmware had set (Part 1, 13.4 to 13.7). */
+static void open_hierarchies(struct tpm *t)
+{
+	struct tpm_hierarchy *platform = &t->hierarchy[H_PLATFORM];
+
+	for (size_t i = 0; i < HIERARCHIES; i++)
+		if (!t->hierarchy[i].enabled) {
+			t->hierarchy[i].enabled = 1;
+			t->dirty |= RECORD_HIERARCHY << i;
+		}
+	if (!t->settings.phEnableNV) {
+		t->settings.phEnableNV = 1;
+		t->dirty |= RECORD_SETTINGS;
+	}
+	if (platform->authValue.size || platform->authPolicy.size) {
+		cvtpm_wipe(&platform->authValue, sizeof platform->authValue);
+		cvtpm_wipe(&platform->authPolicy, sizeof platform->authPolicy);
+		platform->policyAlg = TPM_ALG_NULL;
+		t->dirty |= RECORD_HIERARCHY << H_PLATFORM;
+	}
+}
+
+/* A TPM Reset ends everything that was tied to the run before it: saved contexts, and
+ * objects of the null hierarchy. */
+static tpm_rc forget_last_run(struct tpm *t)
+{
+	memset(&t->contexts, 0, sizeof t->contexts);
+	t->contexts.sessions.count = MAX_ACTIVE_SESSIONS;
+	t->contexts.sessionCounter = MAX_LOADED_SESSIONS;
+	TRY(hierarchy_new_seed(t, TPM_RH_NULL));
+	return hierarchy_new_proof(t, TPM_RH_NULL);
+}
+
+/* Sessions that were loaded are lost with the power; only saved ones live on. */
+static void forget_loaded_sessions(struct tpm *t)
+{
+	for (size_t i = 0; i < MAX_ACTIVE_SESSIONS; i++)
+		if (t->contexts.sessions.slot[i] <= MAX_LOADED_SESSIONS)
+			t->contexts.sessions.slot[i] = 0;
+}
+
+tpm_rc startup(struct tpm *t, enum startup_kind kind)
+{
+	bool orderly = t->run.orderly != ORDERLY_NONE;
+
+	if (kind == STARTUP_RESET)
+		TRY(forget_last_run(t));
+	else
+		TRY(state_restore_volatile(t));
+	forget_loaded_sessions(t);
+	if (kind != STARTUP_RESUME) {
+		t->contexts.clearCount++;
+		open_hierarchies(t);
+	}
+	TRY(pcr_startup(t, kind));
+	TRY(nv_startup(t, kind));
+	clock_startup(t, kind, orderly);
+	lockout_startup(t, orderly);
+	t->startup_locality = t->frame.locality;
+	t->run.orderly = ORDERLY_NONE;
+	t->run.daUsed = 0;
+	t->dirty_monotone |= RECORD_RUN | RECORD_LOCKOUT;
+	t->started = true;
+	return TPM_RC_SUCCESS;
+}

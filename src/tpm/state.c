@@ -1,0 +1,381 @@
+/*
+ * The engine's records in the store.
+ *
+ *     tpm/hierarchy/0 ... 4    tpm_hierarchy, by enum hierarchy_index
+ *     tpm/settings             tpm_settings
+ *     tpm/lockout              tpm_lockout
+ *     tpm/run                  tpm_run; there is a TPM if there is this
+ *     tpm/saved                tpm_saved, for a resume or restart
+ *     tpm/nv/01c00002          tpm_nv_record, by index
+ *     tpm/data/01c00002        the index's data
+ *     tpm/object/81010001      tpm_object, by persistent handle
+ *
+ * Each is a format version, 16 bits, and then the value as type.c writes it.
+ */
+#include "tpm/tpm.h"
+
+#include "crypto/mem.h"
+
+#define FORMAT_VERSION 1
+
+/* ---- the fixed records ---- */
+
+static const struct fixed_record {
+	const char *key;
+	const struct type *type;
+	size_t offset; /* in struct tpm */
+	uint32_t bit;
+} fixed_records[] = {
+	{"tpm/hierarchy/0", &type_tpm_hierarchy, offsetof(struct tpm, hierarchy[0]),
+	 RECORD_HIERARCHY << 0},
+	{"tpm/hierarchy/1", &type_tpm_hierarchy, offsetof(struct tpm, hierarchy[1]),
+	 RECORD_HIERARCHY << 1},
+	{"tpm/hierarchy/2", &type_tpm_hierarchy, offsetof(struct tpm, hierarchy[2]),
+	 RECORD_HIERARCHY << 2},
+	{"tpm/hierarchy/3", &type_tpm_hierarchy, offsetof(struct tpm, hierarchy[3]),
+	 RECORD_HIERARCHY << 3},
+	{"tpm/hierarchy/4", &type_tpm_hierarchy, offsetof(struct tpm, hierarchy[4]),
+	 RECORD_HIERARCHY << 4},
+	{"tpm/settings", &type_tpm_settings, offsetof(struct tpm, settings), RECORD_SETTINGS},
+	{"tpm/lockout", &type_tpm_lockout, offsetof(struct tpm, lockout), RECORD_LOCKOUT},
+	{"tpm/run", &type_tpm_run, offsetof(struct tpm, run), RECORD_RUN},
+};
+#define FIXED_RECORDS (sizeof fixed_records / sizeof *fixed_records)
+#define SAVED_KEY     "tpm/saved"
+
+/* ---- keys ---- */
+
+static const char *const entry_prefixes[] = {"tpm/nv/", "tpm/data/", "tpm/object/"};
+enum entry_key { KEY_NV, KEY_DATA, KEY_OBJECT };
+
+static const char *entry_key(char key[RECORD_KEY_SIZE], enum entry_key kind, TPM_HANDLE handle)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *prefix = entry_prefixes[kind];
+	size_t n = 0;
+
+	while (*prefix)
+		key[n++] = *prefix++;
+	for (unsigned i = 0; i < 8; i++)
+		key[n++] = digits[handle >> (28 - 4 * i) & 15];
+	key[n] = 0;
+	return key;
+}
+
+/* The handle at the end of a key that begins with the prefix of `kind`, or 0. */
+static TPM_HANDLE key_handle(const char *key, enum entry_key kind)
+{
+	const char *prefix = entry_prefixes[kind];
+	TPM_HANDLE handle = 0;
+	unsigned n = 0;
+
+	while (*prefix)
+		if (*key++ != *prefix++)
+			return 0;
+	for (; *key; key++, n++) {
+		if (*key >= '0' && *key <= '9')
+			handle = handle << 4 | (uint32_t)(*key - '0');
+		else if (*key >= 'a' && *key <= 'f')
+			handle = handle << 4 | (uint32_t)(*key - 'a' + 10);
+		else
+			return 0;
+	}
+	return n == 8 ? handle : 0;
+}
+
+/* ---- writing ---- */
+
+/* A commit being put together: the changes, their keys and their bytes. */
+struct builder {
+	struct tpm *t;
+	size_t count;
+	struct writer w;
+	bool full;
+};
+
+static struct cvtpm_change *add_change(struct builder *b, const char *key)
+{
+	struct cvtpm_change *change;
+
+	if (b->count == MAX_CHANGES) {
+		b->full = true;
+		return NULL;
+	}
+	change = &b->t->commit.changes[b->count++];
+	*change = (struct cvtpm_change){key, NULL, 0};
+	return change;
+}
+
+/* A record of `type`, or of `size` bytes as they are where `type` is NULL. */
+static void add_record(struct builder *b, const char *key, const struct type *type,
+		       const void *value, size_t size)
+{
+	struct cvtpm_change *change = add_change(b, key);
+
+	if (!change)
+		return;
+	change->value = b->w.at;
+	write_u16(&b->w, FORMAT_VERSION);
+	if (type)
+		type_write(type, value, &b->w);
+	else
+		write_bytes(&b->w, value, size);
+	change->value_len = (size_t)(b->w.at - change->value);
+}
+
+static const char *next_key(struct builder *b, enum entry_key kind, TPM_HANDLE handle)
+{
+	size_t n = b->count < MAX_CHANGES ? b->count : MAX_CHANGES - 1;
+
+	return entry_key(b->t->commit.keys[n], kind, handle);
+}
+
+static void add_entry(struct builder *b, struct nv_entry *entry, uint8_t what)
+{
+	bool index = HANDLE_TYPE(entry->handle) == TPM_HT_NV_INDEX;
+
+	if (entry->removing) {
+		add_change(b, next_key(b, index ? KEY_NV : KEY_OBJECT, entry->handle));
+		if (index)
+			add_change(b, next_key(b, KEY_DATA, entry->handle));
+		return;
+	}
+	if (!index) {
+		add_record(b, next_key(b, KEY_OBJECT, entry->handle), &type_tpm_object,
+			   &entry->object, 0);
+		return;
+	}
+	if (what & NV_DIRTY_RECORD)
+		add_record(b, next_key(b, KEY_NV, entry->handle), &type_tpm_nv_record, &entry->nv,
+			   0);
+	if (what & NV_DIRTY_DATA)
+		add_record(b, next_key(b, KEY_DATA, entry->handle), NULL, nv_data(entry),
+			   entry->nv.publicArea.dataSize);
+}
+
+static void add_saved(struct builder *b)
+{
+	struct tpm_saved *saved = &b->t->commit.saved;
+
+	saved->pcrs = b->t->pcrs;
+	saved->pcrBanks = b->t->pcr_banks;
+	saved->contexts = b->t->contexts;
+	saved->startupLocality = b->t->startup_locality;
+	add_record(b, SAVED_KEY, &type_tpm_saved, saved, 0);
+}
+
+static void add_fixed(struct builder *b, uint32_t dirty)
+{
+	for (size_t i = 0; i < FIXED_RECORDS; i++)
+		if (dirty & fixed_records[i].bit)
+			add_record(b, fixed_records[i].key, fixed_records[i].type,
+				   (const uint8_t *)b->t + fixed_records[i].offset, 0);
+	if (dirty & RECORD_SAVED)
+		add_saved(b);
+}
+
+static void add_entries(struct builder *b)
+{
+	struct nv_entry *entry;
+
+	for (size_t at = 0; at < b->t->nv.used; at += entry->size) {
+		entry = nv_entry_at(b->t, at);
+		if (entry->removing || entry->dirty || entry->monotone)
+			add_entry(b, entry, entry->dirty | entry->monotone);
+	}
+}
+
+static void mark_clean(struct tpm *t)
+{
+	struct nv_entry *entry;
+
+	t->dirty = t->dirty_monotone = 0;
+	for (size_t at = 0; t->nv.dirty && at < t->nv.used; at += entry->size) {
+		entry = nv_entry_at(t, at);
+		entry->dirty = entry->monotone = 0;
+	}
+	t->nv.dirty = false;
+}
+
+int state_commit(struct tpm *t)
+{
+	struct builder b = {t, 0, {t->commit.bytes, COMMIT_SIZE, false}, false};
+	int err;
+
+	if (!(t->dirty | t->dirty_monotone) && !t->nv.dirty)
+		return 0;
+	add_fixed(&b, t->dirty | t->dirty_monotone);
+	if (t->nv.dirty)
+		add_entries(&b);
+	err = b.full || b.w.overflow
+		      ? CVTPM_ERR_STORE
+		      : cvtpm_store_commit(t->platform->store, t->commit.changes, b.count);
+	cvtpm_wipe(t->commit.bytes, (size_t)(b.w.at - t->commit.bytes));
+	t->store_failed = err != 0;
+	if (!err)
+		mark_clean(t);
+	return err;
+}
+
+/* ---- reading ---- */
+
+/* Reads a record of `type`, or `size` bytes where `type` is NULL. */
+static int get_record(struct tpm *t, const char *key, const struct type *type, void *value,
+		      size_t size)
+{
+	struct reader r = {t->commit.bytes, 0};
+	uint16_t version;
+	int err = cvtpm_store_get(t->platform->store, key, t->commit.bytes, COMMIT_SIZE, &r.left);
+	size_t len = r.left;
+
+	if (err)
+		return err == CVTPM_ERR_SIZE ? CVTPM_ERR_FORMAT : err;
+	if (read_u16(&r, &version) || version != FORMAT_VERSION)
+		err = CVTPM_ERR_FORMAT;
+	else if (type ? type_read(type, value, &r, true) : read_bytes(&r, value, size))
+		err = CVTPM_ERR_FORMAT;
+	else if (r.left)
+		err = CVTPM_ERR_FORMAT;
+	cvtpm_wipe(t->commit.bytes, len);
+	return err;
+}
+
+/* Handles of the entries of one kind, collected while the store lists its keys. */
+struct handle_list {
+	enum entry_key kind;
+	size_t count;
+	TPM_HANDLE handles[MAX_NV_INDICES + MAX_PERSISTENT];
+};
+
+static int collect_handle(void *context, const char *key, size_t value_len)
+{
+	struct handle_list *list = context;
+	TPM_HANDLE handle = key_handle(key, list->kind);
+
+	(void)value_len;
+	if (!handle || list->count == sizeof list->handles / sizeof *list->handles)
+		return CVTPM_ERR_FORMAT;
+	list->handles[list->count++] = handle;
+	return 0;
+}
+
+static int load_index(struct tpm *t, TPM_HANDLE handle)
+{
+	struct tpm_nv_record record;
+	struct nv_entry *entry;
+	char key[RECORD_KEY_SIZE];
+
+	CVTPM_TRY(get_record(t, entry_key(key, KEY_NV, handle), &type_tpm_nv_record, &record, 0));
+	if (record.publicArea.nvIndex != handle || HANDLE_TYPE(handle) != TPM_HT_NV_INDEX ||
+	    record.publicArea.dataSize > MAX_NV_INDEX_SIZE ||
+	    nv_add(t, handle, record.publicArea.dataSize, &entry))
+		return CVTPM_ERR_FORMAT;
+	entry->nv = record;
+	return get_record(t, entry_key(key, KEY_DATA, handle), NULL, nv_data(entry),
+			  record.publicArea.dataSize);
+}
+
+static int load_object(struct tpm *t, TPM_HANDLE handle)
+{
+	struct nv_entry *entry;
+	char key[RECORD_KEY_SIZE];
+
+	if (HANDLE_TYPE(handle) != TPM_HT_PERSISTENT || nv_add(t, handle, 0, &entry))
+		return CVTPM_ERR_FORMAT;
+	return get_record(t, entry_key(key, KEY_OBJECT, handle), &type_tpm_object, &entry->object,
+			  0);
+}
+
+static int load_entries(struct tpm *t, enum entry_key kind,
+			int (*load)(struct tpm *t, TPM_HANDLE handle))
+{
+	struct handle_list list = {.kind = kind};
+
+	CVTPM_TRY(
+		cvtpm_store_list(t->platform->store, entry_prefixes[kind], collect_handle, &list));
+	for (size_t i = 0; i < list.count; i++)
+		CVTPM_TRY(load(t, list.handles[i]));
+	return 0;
+}
+
+/* ---- a new TPM ---- */
+
+static tpm_rc new_hierarchies(struct tpm *t)
+{
+	static const TPM_HANDLE handles[] = {TPM_RH_OWNER, TPM_RH_ENDORSEMENT, TPM_RH_PLATFORM,
+					     TPM_RH_NULL};
+
+	for (size_t i = 0; i < HIERARCHIES; i++) {
+		t->hierarchy[i].enabled = 1;
+		t->hierarchy[i].policyAlg = TPM_ALG_NULL;
+	}
+	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
+		TRY(hierarchy_new_seed(t, handles[i]));
+		TRY(hierarchy_new_proof(t, handles[i]));
+	}
+	return TPM_RC_SUCCESS;
+}
+
+static int state_make(struct tpm *t)
+{
+	if (new_hierarchies(t))
+		return CVTPM_ERR_ENTROPY;
+	lockout_defaults(&t->lockout);
+	pcr_default_allocation(&t->settings.allocation);
+	t->settings.phEnableNV = 1;
+	t->run.orderly = ORDERLY_CLEAR; /* nothing was lost yet */
+	t->run.clockSafe = 1;
+	t->dirty = RECORD_SAVED - 1; /* all records below it */
+	undo_forget(t);
+	return state_commit(t);
+}
+
+int state_load(struct tpm *t, bool *is_new)
+{
+	int err = get_record(t, "tpm/run", &type_tpm_run, &t->run, 0);
+
+	*is_new = err == CVTPM_ERR_NOT_FOUND;
+	if (*is_new)
+		return state_make(t);
+	for (size_t i = 0; i < FIXED_RECORDS; i++) {
+		err = get_record(t, fixed_records[i].key, fixed_records[i].type,
+				 (uint8_t *)t + fixed_records[i].offset, 0);
+		if (err)
+			return err == CVTPM_ERR_NOT_FOUND ? CVTPM_ERR_FORMAT : err;
+	}
+	CVTPM_TRY(load_entries(t, KEY_NV, load_index));
+	CVTPM_TRY(load_entries(t, KEY_OBJECT, load_object));
+	undo_forget(t);
+	mark_clean(t);
+	return 0;
+}
+
+/* ---- TPM2_Shutdown(STATE) ---- */
+
+/* The locks of indices are not written when they are set, unless for good: they are now. */
+tpm_rc state_save_volatile(struct tpm *t)
+{
+	struct nv_entry *entry;
+
+	DIRTY(t, RECORD_SAVED);
+	for (size_t at = 0; at < t->nv.used; at += entry->size) {
+		entry = nv_entry_at(t, at);
+		if (HANDLE_TYPE(entry->handle) == TPM_HT_NV_INDEX)
+			nv_dirty(t, entry, NV_DIRTY_RECORD);
+	}
+	return TPM_RC_SUCCESS;
+}
+
+tpm_rc state_restore_volatile(struct tpm *t)
+{
+	struct tpm_saved *saved = &t->commit.saved;
+	int err = get_record(t, SAVED_KEY, &type_tpm_saved, saved, 0);
+
+	if (err)
+		return tpm_fail(t, "the state that TPM2_Shutdown saved cannot be read");
+	t->pcrs = saved->pcrs;
+	t->pcr_banks = saved->pcrBanks;
+	t->contexts = saved->contexts;
+	t->startup_locality = saved->startupLocality;
+	return TPM_RC_SUCCESS;
+}
