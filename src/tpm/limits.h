@@ -30,6 +30,17 @@
 #define MAX_NV_INDICES      128
 #define NV_MEMORY_SIZE      (112 * 1024) /* indices and persistent objects together */
 
+/* What protects tickets and saved contexts (TPM_PT_CONTEXT_HASH). A hierarchy's proof is
+ * as long as a digest of it. */
+#define CONTEXT_HASH      TPM_ALG_SHA512
+#define CONTEXT_HASH_SIZE 64
+
+/* What TPM_PT_FIRMWARE_VERSION_1 (upper half) and _2 and attestations say: major, minor, patch, 0.
+ */
+#define FIRMWARE_VERSION 0x0000000100000000u
+
+#define CACHED_RSA_KEYS 4 /* of which the CRT values are at hand (keys.c) */
+
 #define PERSISTENT_OBJECT_MIN 7 /* what TPM_PT_HR_PERSISTENT_MIN promises */
 
 #endif

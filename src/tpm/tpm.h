@@ -115,6 +115,17 @@ struct nv_entry {
 };
 enum { NV_DIRTY_RECORD = 1, NV_DIRTY_DATA = 2 };
 
+/* RSA keys that were used lately, with their CRT values: derived from the objects that
+ * they belong to, so neither kind of state. The longest unused makes room. */
+struct rsa_cache {
+	uint64_t uses; /* of all of them */
+	struct rsa_cached {
+		uint64_t last; /* `uses` when this one was used; 0: free */
+		TPM2B_NAME name;
+		struct cvtpm_rsa_key key;
+	} entry[CACHED_RSA_KEYS];
+};
+
 /* Records of fixed name, for marking them dirty. */
 enum {
 	RECORD_HIERARCHY = 1 << 0, /* << enum hierarchy_index */
@@ -207,6 +218,7 @@ struct tpm {
 	uint8_t startup_locality;
 	struct cvtpm_hash drtm_hash[HASH_COUNT];
 
+	struct rsa_cache rsa_keys;
 	struct frame frame;
 	struct journal journal;
 
@@ -370,35 +382,58 @@ tpm_rc context_load(struct tpm *t, const TPMS_CONTEXT *context, TPM_HANDLE *hand
 
 /* ---- keys.c: using a loaded key ---- */
 
+/** May it sign: is `sign` SET, in a key of a type that can? */
+bool key_is_signing(const struct tpm_object *key);
 /** The scheme that signs: the key's, or the command's where the key has none (Part 3,
- *  20.2.1 and 18.1). TPM_RC_SCHEME, TPM_RC_KEY (no signing key). */
+ *  20.2 and 18.1). `key` NULL: TPM_ALG_NULL. TPM_RC_SCHEME. */
 tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme);
+/** TPM_RC_SCHEME: not one of the key's type. TPM_RC_VALUE: the digest is not one of the
+ *  scheme's hash. For the scheme TPM_ALG_NULL the signature is TPM_ALG_NULL. */
 tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHEME *scheme,
 		const TPM2B_DIGEST *digest, TPMT_SIGNATURE *signature);
-/** TPM_RC_SIGNATURE, TPM_RC_SCHEME. */
+/** TPM_RC_SIGNATURE; TPM_RC_SCHEME: not a signature of the key's type; TPM_RC_HANDLE: an HMAC
+ *  key of which only the public area is loaded. */
 tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
 		  const TPMT_SIGNATURE *signature);
+/** Padding for RSA_Encrypt and RSA_Decrypt (Part 3, Table 43). TPM_RC_SCHEME. */
+tpm_rc key_select_padding(const struct tpm_object *key, TPMT_RSA_DECRYPT *scheme);
+/** `label` with its final NUL counted. TPM_RC_VALUE: `plain` is too long, or not less than
+ *  the modulus; TPM_RC_SCHEME. */
 tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
 		       struct cvtpm_octets label, struct cvtpm_octets plain,
 		       TPM2B_PUBLIC_KEY_RSA *out);
+/** TPM_RC_SIZE: `in` is not as long as the modulus, or not less; TPM_RC_VALUE: the padding is
+ *  wrong; TPM_RC_SCHEME. */
 tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
 		       struct cvtpm_octets label, const TPM2B_PUBLIC_KEY_RSA *in,
 		       TPM2B_PUBLIC_KEY_RSA *plain);
-/** z := d * point. TPM_RC_ECC_POINT, TPM_RC_NO_RESULT. */
+/** z := d * point. TPM_RC_ECC_POINT. Points that the engine gives out have coordinates as long
+ *  as the curve's. */
 tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POINT *point,
 		TPMS_ECC_POINT *z);
-/** A fresh key pair on the key's curve and the point shared with it. */
+/** A fresh key pair on the key's curve and the point shared with it. TPM_RC_ECC_POINT: the key
+ *  is no point of its curve. */
 tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_POINT *ephemeral,
 			  TPMS_ECC_POINT *z);
-/** The engine's forms <-> crypto.h's. */
-void ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out);
+/** The engine's forms <-> crypto.h's. False: a number is too long for the curve, a modulus
+ *  not as long as the key; `out` is then all zero. */
+bool ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out);
+bool rsa_public_of(const TPMT_PUBLIC *public, struct cvtpm_rsa_public *out);
+void ecc_point_of(const struct cvtpm_ecc_public *in, TPMS_ECC_POINT *out);
+/** Forgets what was derived from the object of that name, because it goes; NULL: of every. */
+void keys_forget(struct tpm *t, const TPM2B_NAME *name);
 
 /* ---- attest.c (Part 3, 18.1) ---- */
 
+/** The signer of an attestation command, handle number `h`, NULL for TPM_RH_NULL, and the
+ *  scheme that it signs with, parameter number `p`. TPM_RC_KEY, TPM_RC_SCHEME, numbered. */
+tpm_rc attest_signer(struct tpm *t, TPM_HANDLE handle, unsigned h, TPMT_SIG_SCHEME *scheme,
+		     unsigned p, const struct tpm_object **signer);
+
 /** Fills what every TPMS_ATTEST has; `signer` NULL for TPM_RH_NULL. Blinds clock and
  *  firmware version where the key is not in the endorsement or platform hierarchy. */
-tpm_rc attest_begin(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
-		    TPMI_ST_ATTEST type, const TPM2B_DATA *extra, TPMS_ATTEST *attest);
+tpm_rc attest_begin(struct tpm *t, const struct tpm_object *signer, TPMI_ST_ATTEST type,
+		    const TPM2B_DATA *extra, TPMS_ATTEST *attest);
 /** Marshals, hashes, signs. Without a signer the signature is TPM_ALG_NULL. */
 tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
 		     const TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature);
@@ -415,8 +450,9 @@ tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,
 			const TPM2B_DIGEST *digest, TPMT_TK_HASHCHECK *ticket);
 tpm_rc ticket_creation(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_NAME *name,
 		       const TPM2B_DIGEST *creation, TPMT_TK_CREATION *ticket);
-tpm_rc ticket_auth(struct tpm *t, TPM_ST tag, TPM_HANDLE hierarchy, uint64_t timeout, bool expires,
-		   uint64_t epoch, const TPM2B_DIGEST *cp_hash, const TPM2B_NONCE *policy_ref,
+/** `on_reset`: it also ends with the next TPM Reset or Restart. */
+tpm_rc ticket_auth(struct tpm *t, TPM_ST tag, TPM_HANDLE hierarchy, uint64_t timeout, bool on_reset,
+		   const TPM2B_DIGEST *cp_hash, const TPM2B_NONCE *policy_ref,
 		   const TPM2B_NAME *name, TPMT_TK_AUTH *ticket);
 
 /* ---- pcr.c ---- */
@@ -570,6 +606,17 @@ void tpm_init(struct tpm *t);
 tpm_rc startup(struct tpm *t, enum startup_kind kind);
 
 /* ---- small helpers (util.c) ---- */
+
+/** A response code of a noun, which has no number, as one about parameter or handle `n`;
+ *  codes that never have a number are left as they are. */
+static inline tpm_rc rc_p(unsigned n, tpm_rc rc)
+{
+	return rc & RC_FMT1 ? RC_P(n, rc) : rc;
+}
+static inline tpm_rc rc_h(unsigned n, tpm_rc rc)
+{
+	return rc & RC_FMT1 ? RC_H(n, rc) : rc;
+}
 
 /** Random bytes; failure mode on a lack of entropy. */
 tpm_rc tpm_random(struct tpm *t, void *out, size_t len);
