@@ -45,6 +45,10 @@ struct cvtpm_engine_config {
 	 * TPM_PT_MAX_RESPONSE_SIZE. 1024 to CVTPM_MAX_BUFFER_SIZE, or 0 for
 	 * CVTPM_CRB_BUFFER_SIZE. */
 	uint32_t buffer_size;
+
+	/* The instance's memory: engine->size() bytes, aligned as for max_align_t, the
+	 * caller's until destroy, which wipes it. Not looked at where size is NULL. */
+	void *memory;
 };
 
 struct cvtpm_engine {
@@ -52,6 +56,10 @@ struct cvtpm_engine {
 
 	/* Version of the engine for people, e.g. "libtpms 0.9.2". Static storage. */
 	const char *(*version)(void);
+
+	/* Bytes of memory that an instance needs (cvtpm_engine_config.memory). NULL: the
+	 * engine finds its memory itself. */
+	size_t (*size)(void);
 
 	/* Makes an instance on `platform` (kept, the caller's) with the state in
 	 * platform->store, or a new one with fresh seeds, which are in the store
@@ -129,6 +137,10 @@ struct cvtpm_engine {
  *  it enforces itself. Records: "libtpms/permall", "libtpms/volatilestate",
  *  "libtpms/savestate". */
 extern const struct cvtpm_engine cvtpm_engine_libtpms;
+
+/** cvtpm's own engine: any number of instances, each in memory of the caller's.
+ *  Freestanding. Records: "tpm/..." (src/tpm/state.c). */
+extern const struct cvtpm_engine cvtpm_engine_native;
 
 /** The engine called `name`, or NULL. */
 const struct cvtpm_engine *cvtpm_engine_find(const char *name);

@@ -84,8 +84,9 @@ struct cvtpm_instance_config {
 
 struct cvtpm_instance;
 
-/** Bytes of memory that an instance needs, beside what its engine takes. */
-size_t cvtpm_instance_size(void);
+/** Bytes of memory that an instance on `engine` needs, the engine's own included where it
+ *  takes it from its caller. */
+size_t cvtpm_instance_size(const struct cvtpm_engine *engine);
 
 /** Opens an instance in `memory` (cvtpm_instance_size() bytes, aligned as for
  *  max_align_t, the caller's until close) on the state in platform->store.

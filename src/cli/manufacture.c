@@ -49,7 +49,7 @@ static const struct argp manufacture_argp = {
 /* Everything is made in memory, and comes into the folder with one commit. */
 static int manufacture(struct cli_tpm *tpm)
 {
-	const size_t size = cvtpm_instance_size();
+	const size_t size = cvtpm_instance_size(tpm->config.engine);
 	char message[CVTPM_STORE_MESSAGE_SIZE];
 	struct cvtpm_store *scratch;
 	void *memory = cvtpm_secret_alloc(size, &tpm->platform);

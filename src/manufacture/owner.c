@@ -108,6 +108,19 @@ void cvtpm_instance_fail_until_reset(struct cvtpm_instance *o, const char *reaso
 
 /* ---- opening ---- */
 
+/* The owner's part of an instance's memory; the engine's lies behind it. */
+static size_t owner_size(void)
+{
+	const size_t align = _Alignof(max_align_t);
+
+	return (sizeof(struct cvtpm_instance) + align - 1) / align * align;
+}
+
+size_t cvtpm_instance_size(const struct cvtpm_engine *engine)
+{
+	return owner_size() + (engine->size ? engine->size() : 0);
+}
+
 static int check_config(const struct cvtpm_platform *platform,
 			const struct cvtpm_instance_config *config)
 {
@@ -124,6 +137,7 @@ static void begin(struct cvtpm_instance *o, const struct cvtpm_platform *platfor
 	memset(o, 0, sizeof *o);
 	o->platform = *platform;
 	o->config = *config;
+	o->config.engine_config.memory = (uint8_t *)o + owner_size();
 	if (!o->config.eks)
 		o->config.eks = DEFAULT_EKS;
 	if (!o->config.pcr_banks)
@@ -292,11 +306,6 @@ int cvtpm_instance_manufacture(void *memory, const struct cvtpm_platform *platfo
 	err = manufacture_into(o, scratch);
 	end(o);
 	return err;
-}
-
-size_t cvtpm_instance_size(void)
-{
-	return sizeof(struct cvtpm_instance);
 }
 
 int cvtpm_instance_shutdown(struct cvtpm_instance *o)

@@ -155,7 +155,7 @@ static void add_entry(struct builder *b, struct nv_entry *entry, uint8_t what)
 
 static void add_saved(struct builder *b)
 {
-	struct tpm_saved *saved = &b->t->commit.saved;
+	struct tpm_saved *saved = &b->t->commit.check.saved;
 
 	saved->pcrs = b->t->pcrs;
 	saved->pcrBanks = b->t->pcr_banks;
@@ -298,6 +298,47 @@ static int load_entries(struct tpm *t, enum entry_key kind,
 	return 0;
 }
 
+static bool same_key(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+/* The type of a record by its key: NULL for data and for a key that is none of ours. */
+static const struct type *record_type(const char *key)
+{
+	for (size_t i = 0; i < FIXED_RECORDS; i++)
+		if (same_key(key, fixed_records[i].key))
+			return fixed_records[i].type;
+	if (same_key(key, SAVED_KEY))
+		return &type_tpm_saved;
+	if (key_handle(key, KEY_NV))
+		return &type_tpm_nv_record;
+	if (key_handle(key, KEY_OBJECT))
+		return &type_tpm_object;
+	return NULL;
+}
+
+int state_check_record(struct tpm *t, const char *key, const uint8_t *value, size_t len)
+{
+	struct reader r = {value, len};
+	const struct type *type = record_type(key);
+	uint16_t version;
+	int err = 0;
+
+	if (read_u16(&r, &version) || version != FORMAT_VERSION)
+		return CVTPM_ERR_FORMAT;
+	if (key_handle(key, KEY_DATA))
+		return r.left <= MAX_NV_INDEX_SIZE ? 0 : CVTPM_ERR_FORMAT;
+	if (!type)
+		return CVTPM_ERR_FORMAT;
+	if (type_read(type, &t->commit.check, &r, true) || r.left)
+		err = CVTPM_ERR_FORMAT;
+	cvtpm_wipe(&t->commit.check, sizeof t->commit.check);
+	return err;
+}
+
 /* ---- a new TPM ---- */
 
 static tpm_rc new_hierarchies(struct tpm *t)
@@ -368,7 +409,7 @@ tpm_rc state_save_volatile(struct tpm *t)
 
 tpm_rc state_restore_volatile(struct tpm *t)
 {
-	struct tpm_saved *saved = &t->commit.saved;
+	struct tpm_saved *saved = &t->commit.check.saved;
 	int err = get_record(t, SAVED_KEY, &type_tpm_saved, saved, 0);
 
 	if (err)

@@ -139,7 +139,7 @@ enum {
 
 /* One commit: the records' keys and bytes. The largest are TPM2_Shutdown(STATE), with the
  * public areas of all indices, and the first write to an index of the largest size. */
-#define MAX_CHANGES     (9 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)
+#define MAX_CHANGES     (2 * (9 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)) /* blob.c: old and new */
 #define RECORD_KEY_SIZE 24
 #define COMMIT_SIZE     (40 * 1024)
 
@@ -231,7 +231,15 @@ struct tpm {
 
 	/* scratch of state.c */
 	struct {
-		struct tpm_saved saved;
+		union {
+			struct tpm_saved saved;
+			struct tpm_object object;
+			struct tpm_nv_record nv;
+			struct tpm_hierarchy hierarchy;
+			struct tpm_running running;
+			struct tpm_saved_sequence sequence;
+			struct tpm_session_slot session_slot;
+		} check; /* a record before it is taken */
 		struct cvtpm_change changes[MAX_CHANGES];
 		char keys[MAX_CHANGES][RECORD_KEY_SIZE];
 		uint8_t bytes[COMMIT_SIZE];
@@ -379,6 +387,12 @@ tpm_rc secret_recover(struct tpm *t, const struct tpm_object *key, const char *l
 
 tpm_rc context_save(struct tpm *t, TPM_HANDLE handle, TPMS_CONTEXT *context);
 tpm_rc context_load(struct tpm *t, const TPMS_CONTEXT *context, TPM_HANDLE *handle);
+
+/* ---- sequence.c: sequences as rows of state.def, for contexts and state blobs ---- */
+
+void sequence_save(const struct tpm_sequence *sequence, struct tpm_saved_sequence *saved);
+/** CVTPM_ERR_FORMAT: no sequence that sequence_save() writes. */
+int sequence_restore(const struct tpm_saved_sequence *saved, struct tpm_sequence *sequence);
 
 /* ---- keys.c: using a loaded key ---- */
 
@@ -597,6 +611,21 @@ int state_commit(struct tpm *t);
 /** What TPM2_Shutdown(STATE) keeps, and TPM2_Startup(STATE) puts back. */
 tpm_rc state_save_volatile(struct tpm *t);
 tpm_rc state_restore_volatile(struct tpm *t);
+
+/** Is it a record that state_load() would take? CVTPM_ERR_FORMAT. */
+int state_check_record(struct tpm *t, const char *key, const uint8_t *value, size_t len);
+
+/* ---- blob.c, running.c: state blobs ---- */
+
+/** Contracts of cvtpm_engine.save_state and load_state. */
+int blob_save(struct tpm *t, enum cvtpm_blob kind, uint8_t *blob, size_t *len);
+int blob_load(struct tpm *t, enum cvtpm_blob kind, const uint8_t *blob, size_t len);
+/** At power on: goes on with a loaded volatile state, once. */
+int blob_resume(struct tpm *t);
+/** The TPM as it runs, as a record; 0 where it does not fit. */
+size_t running_write(struct tpm *t, uint8_t *out, size_t capacity);
+int running_check(struct tpm *t, const uint8_t *bytes, size_t len);
+int running_read(struct tpm *t, const uint8_t *bytes, size_t len);
 
 /* ---- startup.c ---- */
 

@@ -161,7 +161,7 @@ struct bench *bench_new(enum cvtpm_store_kind kind)
 	b->config = (struct cvtpm_instance_config){.engine = &cvtpm_engine_libtpms,
 						   .provider = &b->provider.provider,
 						   .eks = CVTPM_EK_P256};
-	b->memory = malloc(cvtpm_instance_size());
+	b->memory = malloc(cvtpm_instance_size(b->config.engine));
 	assert_non_null(b->memory);
 	tpm_client_begin(&b->client, execute, b);
 	return b;

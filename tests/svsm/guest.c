@@ -103,7 +103,7 @@ void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
 	memset(g, 0, sizeof *g);
 	g->memory = aligned_alloc(PAGE, GUEST_SIZE);
 	g->store_memory = malloc(STORE_SIZE);
-	g->instance_memory = malloc(cvtpm_instance_size());
+	g->instance_memory = malloc(cvtpm_instance_size(&cvtpm_engine_libtpms));
 	assert_true(g->memory && g->store_memory && g->instance_memory);
 	memset(g->memory, 0, GUEST_SIZE);
 	assert_int_equal(cvtpm_store_memory_init(&g->store, g->store_memory, STORE_SIZE), 0);
