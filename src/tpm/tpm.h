@@ -487,6 +487,12 @@ enum startup_kind { STARTUP_RESET, STARTUP_RESTART, STARTUP_RESUME };
 /** The allocation of a new TPM: SHA-256 and SHA-384, every register. */
 void pcr_default_allocation(TPML_PCR_SELECTION *allocation);
 tpm_rc pcr_startup(struct tpm *t, enum startup_kind kind);
+/** _TPM_Hash_Start, _Data, _End (Part 3, 22.9 to 22.11): before TPM2_Startup an H-CRTM
+ *  (sets t->hcrtm), after it a D-RTM. CVTPM_ERR_STATE: powered off, failed, or out of
+ *  order. CVTPM_ERR_CRYPTO. */
+int pcr_hash_start(struct tpm *t);
+int pcr_hash_data(struct tpm *t, const void *data, size_t len);
+int pcr_hash_end(struct tpm *t);
 
 /* ---- nv.c ---- */
 
