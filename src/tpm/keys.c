@@ -148,6 +148,30 @@ tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme)
 	return TPM_RC_SUCCESS;
 }
 
+tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, unsigned p,
+		       const struct tpm_object **key)
+{
+	const struct tpm_object *object = object_get(t, handle);
+	const TPMT_KEYEDHASH_SCHEME *own;
+
+	if (!object || object->publicArea.type != TPM_ALG_KEYEDHASH)
+		return RC_H(1, TPM_RC_TYPE);
+	if (object->publicArea.objectAttributes & TPMA_OBJECT_RESTRICTED)
+		return RC_H(1, TPM_RC_ATTRIBUTES);
+	if (!key_is_signing(object))
+		return RC_H(1, TPM_RC_KEY);
+	own = &object->publicArea.parameters.keyedHashDetail.scheme;
+	if (own->scheme != TPM_ALG_NULL) {
+		if (*alg != TPM_ALG_NULL && *alg != own->details.hmac.hashAlg)
+			return RC_P(p, TPM_RC_VALUE);
+		*alg = own->details.hmac.hashAlg;
+	}
+	if (*alg == TPM_ALG_NULL)
+		return RC_P(p, TPM_RC_VALUE);
+	*key = object;
+	return TPM_RC_SUCCESS;
+}
+
 tpm_rc key_select_padding(const struct tpm_object *key, TPMT_RSA_DECRYPT *scheme)
 {
 	const TPMT_RSA_SCHEME *own = &key->publicArea.parameters.rsaDetail.scheme;

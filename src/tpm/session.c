@@ -119,5 +119,4 @@ void session_reset_policy(struct tpm *t, struct tpm_session *s)
 	s->commandLocality = 0;
 	s->pcrCounter = 0;
 	s->timeout = 0;
-	s->epoch = 0;
 }

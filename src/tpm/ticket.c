@@ -39,6 +39,14 @@ tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,
 	return ticket_digest(t, hierarchy, TPM_ST_HASHCHECK, parts, 2, &ticket->digest);
 }
 
+bool ticket_starts_generated(struct cvtpm_octets data)
+{
+	struct reader r = {data.at, data.len};
+	uint32_t first;
+
+	return read_u32(&r, &first) == TPM_RC_SUCCESS && first == TPM_GENERATED_VALUE;
+}
+
 tpm_rc ticket_creation(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_NAME *name,
 		       const TPM2B_DIGEST *creation, TPMT_TK_CREATION *ticket)
 {

@@ -84,7 +84,6 @@ enum {
 	SESSION_NV_WRITTEN = 1 << 9, /* PolicyNvWritten was used; the next bit is what it wants */
 	SESSION_NV_WRITTEN_STATE = 1 << 10,
 	SESSION_TIMEOUT = 1 << 11, /* timeout counts */
-	SESSION_EPOCH = 1 << 12,   /* timeout is of this epoch of the clock alone */
 };
 
 /* tpm_session.digestKind */
@@ -409,6 +408,11 @@ tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHE
  *  key of which only the public area is loaded. */
 tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
 		  const TPMT_SIGNATURE *signature);
+/** The key of an HMAC command, handle number 1, and its hash, parameter number `p`: the key's, or
+ *  the command's where the key has none (Part 3, Table 76). TPM_RC_TYPE, TPM_RC_ATTRIBUTES,
+ *  TPM_RC_KEY, TPM_RC_VALUE, numbered. */
+tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, unsigned p,
+		       const struct tpm_object **key);
 /** Padding for RSA_Encrypt and RSA_Decrypt (Part 3, Table 43). TPM_RC_SCHEME. */
 tpm_rc key_select_padding(const struct tpm_object *key, TPMT_RSA_DECRYPT *scheme);
 /** `label` with its final NUL counted. TPM_RC_VALUE: `plain` is too long, or not less than
@@ -464,6 +468,8 @@ tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,
 			const TPM2B_DIGEST *digest, TPMT_TK_HASHCHECK *ticket);
 tpm_rc ticket_creation(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_NAME *name,
 		       const TPM2B_DIGEST *creation, TPMT_TK_CREATION *ticket);
+/** Do the bytes begin with TPM_GENERATED_VALUE, as only the TPM's own attestations shall? */
+bool ticket_starts_generated(struct cvtpm_octets data);
 /** `on_reset`: it also ends with the next TPM Reset or Restart. */
 tpm_rc ticket_auth(struct tpm *t, TPM_ST tag, TPM_HANDLE hierarchy, uint64_t timeout, bool on_reset,
 		   const TPM2B_DIGEST *cp_hash, const TPM2B_NONCE *policy_ref,
@@ -555,13 +561,31 @@ tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest);
 
 /* ---- policy.c: what policy commands share (Part 3, 23.2) ---- */
 
-/** policyDigest := H(policyDigest || code || parts). */
+#define POLICY_PARTS_MAX 8 /* PolicyOR */
+
+/** policyDigest := H(policyDigest || code || parts), at most POLICY_PARTS_MAX. */
 tpm_rc policy_extend(struct tpm *t, struct tpm_session *s, TPM_CC code,
 		     const struct cvtpm_octets *parts, size_t count);
-/** The update of PolicySigned, PolicySecret, PolicyAuthorize: code and name, then policyRef. */
+/** policyDigest := a Zero Digest. */
+void policy_zero(struct tpm *t, struct tpm_session *s);
+/** The update of PolicySigned, PolicySecret, PolicyAuthorize (23.2.3, 23.2.4): code and name, then
+ *  policyRef; `cp_hash` (may be NULL) if it is not empty; `timeout` if it is not 0 and earlier. */
 tpm_rc policy_update(struct tpm *t, struct tpm_session *s, TPM_CC code, const TPM2B_NAME *name,
 		     const TPM2B_NONCE *policy_ref, const TPM2B_DIGEST *cp_hash, uint64_t timeout);
-/** Are the deferred assertions of the session true of the running command, for `entity`? */
+/** Binds the session to a digest, DIGEST_*. */
+void policy_set_digest(struct tpm *t, struct tpm_session *s, uint8_t kind,
+		       const TPM2B_DIGEST *digest);
+/** When an authorisation ends (23.2.2), in TPM time; 0: never. `expiration`, an INT32, counts in
+ *  seconds from the session's start, or else from _TPM_Init; its sign does not matter here. */
+uint64_t policy_timeout(const struct tpm_session *s, uint32_t expiration, bool from_start);
+/** The checks of 23.2.2, numbered: nonceTPM (may be NULL) is parameter 1, cpHashA 2, `timeout`
+ *  number `timeout_n`. TPM_RC_NONCE, TPM_RC_EXPIRED, TPM_RC_SIZE, TPM_RC_CPHASH. */
+tpm_rc policy_check_parameters(struct tpm *t, const struct tpm_session *s, const TPM2B_NONCE *nonce,
+			       const TPM2B_DIGEST *cp_hash, uint64_t timeout, unsigned timeout_n);
+/** Is `a operation b` true (Part 2, 6.8)? */
+bool policy_compare(TPM_EO operation, const uint8_t *a, const uint8_t *b, size_t size);
+/** Are policyDigest and the deferred assertions of the session true of the running command, for
+ *  fs->entity? TPM_RC_POLICY_FAIL, _POLICY_CC, _EXPIRED, _PCR_CHANGED, _LOCALITY, _MODE. */
 tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role role);
 
 /* ---- lockout.c (Part 1, 19.8) ---- */

@@ -79,6 +79,7 @@ COMMAND_BODY(StartAuthSession)
 	s->authHash = in->authHash;
 	s->symmetric = in->symmetric;
 	s->startTime = clock_time(t);
+	s->epoch = t->epoch;
 	if (in->sessionType == TPM_SE_TRIAL)
 		s->bits |= SESSION_TRIAL;
 	session_reset_policy(t, s);
