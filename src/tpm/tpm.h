@@ -162,6 +162,7 @@ struct frame_session {
 /* Everything about the command that runs. Wiped, as a whole, before the answer. */
 struct frame {
 	const struct command *command;
+	TPM2B_SENSITIVE sensitive; /* a sensitive area on its way in or out */
 	uint8_t locality;
 	TPM_HANDLE handles[MAX_HANDLE_NUM];
 	bool named;
@@ -299,19 +300,25 @@ enum hierarchy_index hierarchy_index(TPM_HANDLE handle);
 bool hierarchy_enabled(struct tpm *t, TPM_HANDLE handle);
 /** Marks its record as changed. */
 void hierarchy_dirty(struct tpm *t, TPM_HANDLE handle);
-/** New random seed and proof (ChangePPS, ChangeEPS, Clear, manufacture, TPM Reset). */
+/** New random seed and proof (ChangePPS, ChangeEPS, Clear, manufacture, TPM Reset). Undoable. */
 tpm_rc hierarchy_new_seed(struct tpm *t, TPM_HANDLE handle);
 tpm_rc hierarchy_new_proof(struct tpm *t, TPM_HANDLE handle);
-/** Removes every object (loaded, persistent) of the hierarchy, late. */
+/** Its policy and authValue as they are at first: empty. Undoable. */
+void hierarchy_reset_policy(struct tpm *t, TPM_HANDLE handle);
+void hierarchy_reset_auth(struct tpm *t, TPM_HANDLE handle);
+/** Removes every loaded object of the hierarchy, late. */
+void hierarchy_flush_loaded(struct tpm *t, TPM_HANDLE handle);
+/** The same, and the persistent objects too. */
 void hierarchy_flush(struct tpm *t, TPM_HANDLE handle);
 
 /* ---- object.c: loaded and persistent objects ---- */
 
-/** The object of a transient or persistent handle that entity_check() has accepted;
- *  NULL for a sequence. */
+/** The object of a transient or persistent handle; NULL for a sequence, for what is
+ *  not there, and for any other kind of handle. */
 struct tpm_object *object_get(struct tpm *t, TPM_HANDLE handle);
 /** A free slot, zeroed and taken as `use`. TPM_RC_OBJECT_MEMORY. */
 tpm_rc object_slot(struct tpm *t, enum slot_use use, struct tpm_slot **slot, TPM_HANDLE *handle);
+/** The slot of a transient handle in use, or NULL. */
 struct tpm_slot *object_slot_of(struct tpm *t, TPM_HANDLE handle);
 /** Removes a transient object or sequence, late. */
 void object_flush(struct tpm *t, TPM_HANDLE handle);
@@ -319,73 +326,113 @@ void object_flush(struct tpm *t, TPM_HANDLE handle);
 void object_sweep(struct tpm *t);
 /** _TPM_Init: wipes them all. */
 void object_wipe_all(struct tpm *t);
-bool object_is_parent(const struct tpm_object *object); /* a storage key */
+/** Is it a Storage Parent, a Derivation Parent (Part 1, 23)? Both parts are loaded. */
+bool object_is_parent(const struct tpm_object *object);
 bool object_is_derivation_parent(const struct tpm_object *object);
+/** Can secrets be sent to it: an asymmetric Storage Key, of which the public area is enough? */
+bool object_is_asymmetric_storage(const struct tpm_object *object);
+/** The symmetric algorithm in a public area, NULL for keyedHash. */
+const TPMT_SYM_DEF_OBJECT *object_symmetric(const TPMT_PUBLIC *public);
+/** A new authValue without its trailing zeros. TPM_RC_SIZE: longer than a digest of `nameAlg`. */
+tpm_rc object_adjust_auth(TPM2B_AUTH *auth, TPM_ALG_ID nameAlg);
 /** Name := nameAlg || H(public area) (Part 1, 16). Empty for nameAlg TPM_ALG_NULL. */
 tpm_rc object_compute_name(struct tpm *t, const TPMT_PUBLIC *public, TPM2B_NAME *name);
 /** QN := nameAlg || H(QN of parent || name) (Part 1, 26.5); `parent` a hierarchy or object. */
 tpm_rc object_compute_qualified_name(struct tpm *t, TPM_HANDLE parent, TPM_ALG_ID nameAlg,
 				     const TPM2B_NAME *name, TPM2B_NAME *qualified);
 void object_qualified_name_of(struct tpm *t, TPM_HANDLE parent, TPM2B_NAME *qualified);
+/** Fills in what follows from where an object is loaded: hierarchy, flags, qualified name.
+ *  Public area, name and OBJECT_EXTERNAL or OBJECT_DERIVED are there already. */
+tpm_rc object_complete(struct tpm *t, struct tpm_object *object, TPM_HANDLE parent);
 
 /* ---- template.c: what a public area must obey ---- */
 
-/** The rules of Part 3, 12.1 (TPM2_Create and friends): attributes against parent and type,
- *  schemes, symmetric algorithms, sizes. `parent` 0: loading an external object. `creating`:
- *  unique is not there yet. Codes without number. */
-tpm_rc template_check(struct tpm *t, TPM_HANDLE parent, const TPMT_PUBLIC *public, bool creating);
-/** TPM2_TestParms, and part of the above: can this TPM do it? */
-tpm_rc template_check_parms(struct tpm *t, const TPMT_PUBLIC_PARMS *parms);
+/** The rules of Part 3, 12.1 for an object to be created, loaded or imported: attributes
+ *  against those of the parent and the type, authPolicy, schemes. `parent` NULL: a primary
+ *  or external object. Codes without number: _HASH, _SIZE, _ATTRIBUTES, _SCHEME, _SYMMETRIC,
+ *  _KDF. */
+tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public);
+/** The same for creation, where the caller gives `data_size` bytes of sensitive data. */
+tpm_rc template_check_creation(const struct tpm_object *parent, const TPMT_PUBLIC *public,
+			       size_t data_size);
+/** The part that applies to a public area alone (TPM2_LoadExternal). */
+tpm_rc template_check_public(const TPMT_PUBLIC *public);
 
-/* ---- create.c: making and binding key material ---- */
+/* ---- create.c: making key material ---- */
 
-/** Fills unique and sensitive of `public`: from the DRBG (`seed` NULL), or by the
- *  versioned derivation from `seed` (primary and derived objects). `sensitive_in` as
- *  the command had it. TPM_RC_CANCELED, TPM_RC_NO_RESULT. */
-struct object_source;
-tpm_rc object_generate(struct tpm *t, TPMT_PUBLIC *public, const TPMS_SENSITIVE_CREATE *in,
-		       const struct object_source *source, TPMT_SENSITIVE *sensitive);
-/** Do public and sensitive belong together (Part 1, 27.4?; Load, LoadExternal, Import)?
- *  TPM_RC_BINDING, TPM_RC_TYPE, TPM_RC_KEY_SIZE, TPM_RC_ECC_POINT. */
-tpm_rc object_check_binding(struct tpm *t, const TPMT_PUBLIC *public,
-			    const TPMT_SENSITIVE *sensitive);
+#define DERIVATION_VERSION 1 /* of primary objects, for new seeds; create.c describes it */
+
+/** Fill in unique of `public` and all of `sensitive`, from the DRBG, by derivation from a
+ *  primary seed, or from a derivation parent. `in`: as the command had it, adjusted.
+ *  TPM_RC_CANCELED; TPM_RC_RANGE: an exponent that is not offered; TPM_RC_SIZE,
+ *  TPM_RC_KEY_SIZE: data that does not fit; without number. */
+tpm_rc create_random(struct tpm *t, TPMT_PUBLIC *public, const TPMS_SENSITIVE_CREATE *in,
+		     TPM2B_SENSITIVE *sensitive);
+tpm_rc create_primary(struct tpm *t, TPM_HANDLE hierarchy, TPMT_PUBLIC *public,
+		      const TPMS_SENSITIVE_CREATE *in, TPM2B_SENSITIVE *sensitive);
+tpm_rc create_derived(struct tpm *t, const struct tpm_object *parent, const TPMS_DERIVE *how,
+		      TPMT_PUBLIC *public, const TPMS_SENSITIVE_CREATE *in,
+		      TPM2B_SENSITIVE *sensitive);
+/** What a new object was made under (Part 2, 15), and the digest of it. */
+tpm_rc create_data(struct tpm *t, TPM_HANDLE parent, TPM_ALG_ID nameAlg,
+		   const TPML_PCR_SELECTION *pcrs, const TPM2B_DATA *outside,
+		   TPMS_CREATION_DATA *data, TPM2B_DIGEST *digest);
+
+/* ---- binding.c ---- */
+
+/** Do public and sensitive area belong together, and can this TPM use them (Part 3, 12.2)?
+ *  `sensitive` NULL: the public area alone. Codes with number, of parameter `n_public` or
+ *  `n_sensitive`: _TYPE, _SIZE, _KEY, _KEY_SIZE, _VALUE, _ECC_POINT; TPM_RC_BINDING. */
+tpm_rc binding_check(struct tpm *t, const TPMT_PUBLIC *public, TPMT_SENSITIVE *sensitive,
+		     unsigned n_public, unsigned n_sensitive);
+/** unique of a symCipher or keyedHash object (Part 1, 27.5). */
+tpm_rc binding_unique(struct tpm *t, const TPMT_PUBLIC *public, const TPMT_SENSITIVE *sensitive,
+		      TPM2B_DIGEST *unique);
 
 /* ---- protect.c: secrets on their way out and in (Part 1, 22 to 24) ---- */
 
-/** Sensitive area -> TPM2B_PRIVATE under the parent's seed, and back. TPM_RC_INTEGRITY,
- *  TPM_RC_SENSITIVE and unmarshalling codes, without number. */
+/** Sensitive area -> TPM2B_PRIVATE under the parent's seed, and back. `in` is opened in place.
+ *  TPM_RC_INTEGRITY, TPM_RC_SENSITIVE and unmarshalling codes, without number. */
 tpm_rc protect_wrap(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
 		    const TPMT_SENSITIVE *sensitive, TPM2B_PRIVATE *out);
 tpm_rc protect_unwrap(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
-		      const TPMT_PUBLIC *public, const TPM2B_PRIVATE *in,
-		      TPM2B_SENSITIVE *sensitive);
-/** The duplication blob's outer and inner wrapper (Part 1, 23.3). */
+		      TPM2B_PRIVATE *in, TPM2B_SENSITIVE *sensitive);
+/** The duplication blob with its outer wrapper, unless `new_parent` is NULL, and its inner
+ *  one, unless `inner` is TPM_ALG_NULL (Part 1, 23.3). `inner_key` of no bytes: one is made;
+ *  it is left as the command answers it. */
 tpm_rc protect_duplicate(struct tpm *t, const struct tpm_object *new_parent, const TPM2B_NAME *name,
 			 const TPMT_SYM_DEF_OBJECT *inner, TPM2B_DATA *inner_key,
 			 const TPMT_SENSITIVE *sensitive, TPM2B_PRIVATE *out,
 			 TPM2B_ENCRYPTED_SECRET *seed);
+/** And back, in place. `seed` of no bytes: there is no outer wrapper. */
 tpm_rc protect_import(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
 		      const TPMT_SYM_DEF_OBJECT *inner, const TPM2B_DATA *inner_key,
-		      const TPM2B_ENCRYPTED_SECRET *seed, const TPM2B_PRIVATE *in,
-		      TPM2B_SENSITIVE *sensitive);
-/** Credential blobs (Part 1, 24). */
+		      const TPM2B_DIGEST *seed, TPM2B_PRIVATE *in, TPM2B_SENSITIVE *sensitive);
+/** Credential blobs under a seed that secret_make() or secret_recover() gave (Part 1, 24). */
 tpm_rc protect_credential(struct tpm *t, const struct tpm_object *key, const TPM2B_NAME *name,
-			  const TPM2B_DIGEST *secret, TPM2B_ID_OBJECT *blob,
-			  TPM2B_ENCRYPTED_SECRET *seed);
+			  const TPM2B_DIGEST *seed, const TPM2B_DIGEST *credential,
+			  TPM2B_ID_OBJECT *blob);
 tpm_rc protect_activate(struct tpm *t, const struct tpm_object *key, const TPM2B_NAME *name,
-			const TPM2B_ID_OBJECT *blob, const TPM2B_ENCRYPTED_SECRET *seed,
-			TPM2B_DIGEST *secret);
+			const TPM2B_DIGEST *seed, TPM2B_ID_OBJECT *blob, TPM2B_DIGEST *credential);
+
+/* ---- secret.c ---- */
+
 /** Secret sharing (Part 1, Annexes B.10, C.6): a fresh secret for the holder of `key`, and
- *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted. */
+ *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted.
+ *  secret_make: TPM_RC_KEY. secret_recover: TPM_RC_KEY (no asymmetric key), TPM_RC_SCHEME,
+ *  TPM_RC_SIZE, TPM_RC_VALUE, TPM_RC_ECC_POINT, TPM_RC_INSUFFICIENT; without number. */
 tpm_rc secret_make(struct tpm *t, const struct tpm_object *key, const char *label,
 		   TPM2B_DIGEST *secret, TPM2B_ENCRYPTED_SECRET *out);
 tpm_rc secret_recover(struct tpm *t, const struct tpm_object *key, const char *label,
 		      const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *secret);
 
-/* ---- context.c ---- */
+/* ---- context.c (Part 1, 30) ---- */
 
+/** `handle` is loaded. TPM_RC_TOO_MANY_CONTEXTS. */
 tpm_rc context_save(struct tpm *t, TPM_HANDLE handle, TPMS_CONTEXT *context);
-tpm_rc context_load(struct tpm *t, const TPMS_CONTEXT *context, TPM_HANDLE *handle);
+/** In place. Codes without number: TPM_RC_SIZE, TPM_RC_INTEGRITY, TPM_RC_HIERARCHY, TPM_RC_HANDLE;
+ *  TPM_RC_OBJECT_MEMORY, TPM_RC_SESSION_MEMORY. */
+tpm_rc context_load(struct tpm *t, TPMS_CONTEXT *context, TPM_HANDLE *handle);
 
 /* ---- sequence.c: sequences as rows of state.def, for contexts and state blobs ---- */
 

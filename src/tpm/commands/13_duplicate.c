@@ -1,0 +1,101 @@
+/* Part 3, 13: objects that move to another parent. */
+#include "tpm/tpm.h"
+
+/* The key of an inner wrapper has the size of its algorithm; without one there is none. */
+static bool inner_key_fits(const TPMT_SYM_DEF_OBJECT *inner, const TPM2B_DATA *key)
+{
+	return inner->algorithm == TPM_ALG_NULL ? key->size == 0
+						: key->size * 8 == inner->keyBits.aes;
+}
+
+/* 13.1 TPM2_Duplicate: the sensitive area of an object for a new parent, or for nobody in
+ * particular (TPM_RH_NULL). */
+COMMAND_BODY(Duplicate)
+{
+	const struct tpm_object *object = object_get(t, in->objectHandle);
+	const struct tpm_object *parent = object_get(t, in->newParentHandle);
+	bool inner = in->symmetricAlg.algorithm != TPM_ALG_NULL;
+
+	if (object && object->publicArea.objectAttributes & TPMA_OBJECT_FIXEDPARENT)
+		return RC_H(1, TPM_RC_ATTRIBUTES);
+	if (!object || object->publicArea.nameAlg == TPM_ALG_NULL)
+		return RC_H(1, TPM_RC_TYPE);
+	if (in->newParentHandle != TPM_RH_NULL && !object_is_asymmetric_storage(parent))
+		return RC_H(2, TPM_RC_TYPE);
+	if (object->publicArea.objectAttributes & TPMA_OBJECT_ENCRYPTEDDUPLICATION) {
+		if (!inner)
+			return RC_P(2, TPM_RC_SYMMETRIC);
+		if (!parent)
+			return RC_H(2, TPM_RC_HIERARCHY);
+	}
+	if ((!inner || in->encryptionKeyIn.size) &&
+	    !inner_key_fits(&in->symmetricAlg, &in->encryptionKeyIn))
+		return RC_P(1, TPM_RC_SIZE);
+	out->encryptionKeyOut = in->encryptionKeyIn;
+	return protect_duplicate(t, parent, &object->name, &in->symmetricAlg,
+				 &out->encryptionKeyOut, &object->sensitive.sensitiveArea,
+				 &out->duplicate, &out->outSymSeed);
+}
+
+/* ---- 13.3 ---- */
+
+/* An object that says encryptedDuplication has never been without both wrappers. */
+static tpm_rc wrappers_check(const struct Import_in *in)
+{
+	bool both = in->objectPublic.publicArea.objectAttributes & TPMA_OBJECT_ENCRYPTEDDUPLICATION;
+
+	if (!inner_key_fits(&in->symmetricAlg, &in->encryptionKey))
+		return RC_P(1, TPM_RC_SIZE);
+	if (both && in->symmetricAlg.algorithm == TPM_ALG_NULL)
+		return RC_P(1, TPM_RC_ATTRIBUTES);
+	if (both && in->inSymSeed.size == 0)
+		return RC_P(4, TPM_RC_ATTRIBUTES);
+	return TPM_RC_SUCCESS;
+}
+
+/* The seed of the outer wrapper, from the private key of the new parent. */
+static tpm_rc outer_seed(struct tpm *t, const struct tpm_object *parent,
+			 const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *seed)
+{
+	if (in->size == 0)
+		return TPM_RC_SUCCESS;
+	if (!object_is_asymmetric_storage(parent))
+		return RC_H(1, TPM_RC_TYPE);
+	TRY(rc_p(4, secret_recover(t, parent, "DUPLICATE", in, seed)));
+	return seed->size ? TPM_RC_SUCCESS : RC_P(4, TPM_RC_VALUE);
+}
+
+/* What a parent that only this TPM has takes in is checked now, and not at each load. */
+static tpm_rc import_check(struct tpm *t, const struct tpm_object *parent,
+			   const TPMT_PUBLIC *public, TPMT_SENSITIVE *sensitive)
+{
+	if (!(parent->publicArea.objectAttributes & TPMA_OBJECT_FIXEDTPM))
+		return TPM_RC_SUCCESS;
+	if (sensitive->seedValue.size > hash_size(public->nameAlg))
+		return RC_P(3, TPM_RC_KEY_SIZE);
+	TRY(rc_p(2, template_check(NULL, public)));
+	return binding_check(t, public, sensitive, 2, 3);
+}
+
+/* 13.3 TPM2_Import: a duplicated object, for TPM2_Load under its new parent. */
+COMMAND_BODY(Import)
+{
+	const uint32_t fixed = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT;
+	const struct tpm_object *parent = object_get(t, in->parentHandle);
+	const TPMT_PUBLIC *public = &in->objectPublic.publicArea;
+	TPM2B_SENSITIVE *sensitive = &t->frame.sensitive;
+	TPM2B_DIGEST *seed = &t->frame.scratch;
+	TPM2B_NAME name;
+
+	if (public->objectAttributes & fixed)
+		return RC_P(2, TPM_RC_ATTRIBUTES);
+	if (!object_is_parent(parent))
+		return RC_H(1, TPM_RC_TYPE);
+	TRY(wrappers_check(in));
+	TRY(outer_seed(t, parent, &in->inSymSeed, seed));
+	TRY(object_compute_name(t, public, &name));
+	TRY(rc_p(3, protect_import(t, parent, &name, &in->symmetricAlg, &in->encryptionKey, seed,
+				   &in->duplicate, sensitive)));
+	TRY(import_check(t, parent, public, &sensitive->sensitiveArea));
+	return protect_wrap(t, parent, &name, &sensitive->sensitiveArea, &out->outPrivate);
+}
