@@ -21,6 +21,9 @@
  *     crb page    a file mapped as shared memory, which a guest sees as its TPM's
  *                 registers; the localities in `page_localities`; with a doorbell
  *                 for guests that ring (docs/crb.md)
+ *     vtpm proxy  a TPM device of this machine, /dev/tpmN, made by Linux's driver
+ *                 vtpm_proxy; locality 0. The kernel sends TPM2_Startup itself if
+ *                 nobody has, and ready is told when the device is there
  *
  * Whoever reaches a socket has the platform's authority over this TPM: Unix
  * sockets are mode 0600, and TCP listens on loopback alone unless
@@ -91,6 +94,9 @@ struct cvtpm_serve_config {
 	 * reads the byte. The page is polled as well, so that drivers of start method 7
 	 * are served. Needs page_file. NULL: none. */
 	const char *doorbell;
+
+	/* Make /dev/tpmN; needs root and the kernel's module tpm_vtpm_proxy. */
+	bool vtpm_proxy;
 
 	/* Told once, when the first command can be answered: "ready: ..." with the
 	 * addresses. From the thread that called cvtpm_serve. */

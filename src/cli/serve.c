@@ -16,7 +16,7 @@ struct serve_options {
 	struct tpm_options tpm;
 	struct cvtpm_serve_config serve;
 	int ready_fd; /* -1: none */
-	bool page_options, evidence;
+	bool page_options, startup_given, evidence;
 };
 
 enum serve_option {
@@ -37,6 +37,7 @@ enum serve_option {
 	OPTION_MACHINE_IS_NEW,
 	OPTION_FAIL_UNTIL_RESET,
 	OPTION_FLUSH_ON_DISCONNECT,
+	OPTION_VTPM_PROXY,
 };
 
 static const struct argp_option options[] = {
@@ -65,13 +66,19 @@ static const struct argp_option options[] = {
 	 1},
 	{"localities", OPTION_LOCALITIES, "RANGE", 0,
 	 "localities of the CRB page: 0 (the default), 0-3", 1},
+	{"vtpm-proxy", OPTION_VTPM_PROXY, 0, 0,
+	 "a TPM device of this machine, /dev/tpmN: for root, with the kernel's module "
+	 "tpm_vtpm_proxy",
+	 1},
 	{"flush-on-disconnect", OPTION_FLUSH_ON_DISCONNECT, 0, 0,
 	 "flush what a connection has left loaded when it ends; saved contexts stay", 1},
 	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
 	 "allow TCP on addresses that are not loopback: whoever reaches them owns the TPM", 1},
 	{0, 0, 0, 0, "How to begin:", 2},
 	{"startup", OPTION_STARTUP, "clear|state|none", 0,
-	 "send TPM2_Startup for a user without firmware (default: none)", 2},
+	 "send TPM2_Startup for a user without firmware (default: none; with --vtpm-proxy, whose "
+	 "kernel would send it, clear)",
+	 2},
 	{"machine-is-new", OPTION_MACHINE_IS_NEW, 0, 0,
 	 "the machine behind an existing CRB page has not run yet: its TPM may be used at once", 2},
 	{"fail-until-reset", OPTION_FAIL_UNTIL_RESET, 0, 0,
@@ -117,9 +124,10 @@ static void check_options(struct argp_state *state, const struct serve_options *
 {
 	const struct cvtpm_serve_config *serve = &o->serve;
 
-	if (!serve->tcp && !serve->unix_path && !serve->mssim && !serve->ctrl && !serve->page_file)
+	if (!serve->tcp && !serve->unix_path && !serve->mssim && !serve->ctrl &&
+	    !serve->page_file && !serve->vtpm_proxy)
 		argp_error(state, "there is nothing to serve on: give --tcp, --unix, --mssim, "
-				  "--ctrl or --crb-page");
+				  "--ctrl, --crb-page or --vtpm-proxy");
 	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
 		argp_error(state, "--terminate and --evidence need --ctrl");
 	if ((o->page_options || serve->machine_is_new) && !serve->page_file)
@@ -179,6 +187,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_STARTUP:
 		o->serve.startup = parse_startup(state, text);
+		o->startup_given = true;
 		return 0;
 	case OPTION_INSECURE_LISTEN:
 		o->serve.insecure_listen = true;
@@ -193,6 +202,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_FLUSH_ON_DISCONNECT:
 		o->serve.flush_on_disconnect = true;
+		return 0;
+	case OPTION_VTPM_PROXY:
+		o->serve.vtpm_proxy = true;
 		return 0;
 	case OPTION_FAIL_UNTIL_RESET:
 		o->serve.fail_until_reset = true;
@@ -252,6 +264,9 @@ int cmd_serve(int argc, char **argv)
 		cli_error("warning: --ek and --ca are for `cvtpm manufacture`, and change nothing "
 			  "in a TPM "
 			  "that is made already");
+	/* The kernel starts the TPM of its device, but gives it less than a second for it. */
+	if (o.serve.vtpm_proxy && !o.startup_given)
+		o.serve.startup = CVTPM_SERVE_STARTUP_CLEAR;
 	/* A TPM holds evidence or may be exported, never both; what QEMU's users expect
 	 * of a control channel is export. A TPM with a state has it from its manufacture. */
 	o.tpm.exportable = o.serve.ctrl && !o.evidence && !o.tpm.state;

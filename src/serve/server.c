@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CANCEL_TICK_NS 2000000 /* how often a held cancel line is looked at */
+#define CANCEL_TICK_NS   2000000  /* how often a held cancel line is looked at */
+#define REGISTER_TICK_NS 10000000 /* and whether the TPM device is there */
 
 void server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...)
 {
@@ -203,17 +204,29 @@ static void say_ready(struct server *server)
 		line_add(where, sizeof where, "crb-page", config->page_file);
 	if (server->bell.server)
 		line_add(where, sizeof where, "doorbell", config->doorbell);
+	if (server->proxy.server)
+		line_add(where, sizeof where, "vtpm-proxy", server->proxy.name);
 
+	snprintf(line, sizeof line, "ready: %s; %s", where, server->begins);
+	server->announced = true;
+	config->ready(config->context, line);
+}
+
+/* How the TPM begins, in words; before anybody can send it a command. */
+static const char *how_it_begins(struct server *server)
+{
 	struct cvtpm_instance_info info;
 
 	cvtpm_instance_get_info(server->worker.tpm.instance, &info);
-	snprintf(line, sizeof line, "ready: %s; %s", where,
-		 info.failed    ? "in failure mode until the platform resets it"
-		 : info.started ? "started"
-		 : config->ctrl ? "waits for INIT on the control channel"
-				: "waits for TPM2_Startup (send it with `tpm2_startup -c`, or use "
-				  "--startup clear)");
-	config->ready(config->context, line);
+	if (info.failed)
+		return "in failure mode until the platform resets it";
+	if (info.started)
+		return "started";
+	if (server->config->ctrl)
+		return "waits for INIT on the control channel";
+	if (server->config->vtpm_proxy)
+		return "started by the kernel";
+	return "waits for TPM2_Startup (send it with `tpm2_startup -c`, or use --startup clear)";
 }
 
 static void life_opened(struct worker_job *job)
@@ -227,16 +240,30 @@ static void life_opened(struct worker_job *job)
 		server_stop(server);
 		return;
 	}
+	server->begins = how_it_begins(server);
 	for (size_t i = 0; i < server->listeners && server->result == 0; i++)
 		server->result = listener_start(&server->listener[i]);
 	if (server->result == 0 && server->page.server)
 		server->result = page_start(&server->page);
+	if (server->result == 0 && server->proxy.server)
+		server->result = vtpm_proxy_start(&server->proxy);
 	if (server->result < 0) {
 		server_stop(server);
 		return;
 	}
 	server->phase = SERVER_READY;
-	say_ready(server);
+	if (!server->proxy.server)
+		say_ready(server);
+}
+
+/* With a TPM device: ready when it is there. */
+static bool waits_for_device(struct server *server)
+{
+	if (!server->proxy.server || server->announced || server->phase != SERVER_READY)
+		return false;
+	if (vtpm_proxy_registered(&server->proxy))
+		say_ready(server);
+	return !server->announced;
 }
 
 static void life_closed(struct worker_job *job)
@@ -305,6 +332,7 @@ static void begin_stopping(struct server *server)
 		listener_close(&server->listener[i]);
 	server->listeners = 0;
 	page_stop(&server->page);
+	vtpm_proxy_stop(&server->proxy);
 	worker_discard(&server->worker);
 	end_clients(server, true);
 	worker_cancel(&server->worker, NULL);
@@ -331,6 +359,7 @@ static const struct timespec *sooner(const struct timespec *a, const struct time
 static int server_loop(struct server *server)
 {
 	static const struct timespec tick = {.tv_nsec = CANCEL_TICK_NS};
+	static const struct timespec register_tick = {.tv_nsec = REGISTER_TICK_NS};
 	struct timespec page_wait;
 
 	life_begin(server, run_open, life_opened);
@@ -345,6 +374,8 @@ static int server_loop(struct server *server)
 			page_poll(&server->page, &page_wait);
 			timeout = sooner(timeout, &page_wait);
 		}
+		if (waits_for_device(server))
+			timeout = sooner(timeout, &register_tick);
 		CVTPM_TRY(loop_wait(&server->loop, timeout));
 		go_through_phases(server);
 	}
@@ -399,6 +430,8 @@ static int bind_all(struct server *server)
 		CVTPM_TRY(page_open(&server->page, server));
 	if (config->doorbell)
 		CVTPM_TRY(bell_open(&server->bell, server, config->doorbell));
+	if (config->vtpm_proxy)
+		CVTPM_TRY(vtpm_proxy_open(&server->proxy, server));
 	return 0;
 }
 
@@ -448,6 +481,7 @@ static int server_run(struct server *server)
 		listener_close(&server->listener[i]);
 	bell_close(&server->bell);
 	page_close(&server->page);
+	vtpm_proxy_close(&server->proxy);
 	if (server->signals.fd > 0)
 		close(server->signals.fd);
 	if (server->spare_fd >= 0)
@@ -475,7 +509,7 @@ int cvtpm_serve(const struct cvtpm_serve_config *config)
 	if (!server->memory) {
 		server_log(server, CVTPM_LOG_ERROR, "no memory for an instance (%zu bytes)", size);
 	} else if (!config->tcp && !config->unix_path && !config->mssim && !config->ctrl &&
-		   !config->page_file) {
+		   !config->page_file && !config->vtpm_proxy) {
 		server_log(server, CVTPM_LOG_ERROR,
 			   "there is nothing to serve on: name a socket or a page");
 		result = CVTPM_ERR_PARAM;

@@ -11,11 +11,12 @@
 #include "serve/listen.h"
 #include "serve/loop.h"
 #include "serve/page.h"
+#include "serve/vtpm_proxy.h"
 #include "serve/worker.h"
 
-/* Descriptors that are no client's: listeners, signals, worker. */
+/* Descriptors that are no client's: listeners, signals, worker, a TPM device. */
 #define SERVER_MAX_LISTENERS 5
-#define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 4)
+#define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 5)
 
 enum server_phase {
 	SERVER_OPENING, /* the worker makes or opens the instance */
@@ -47,6 +48,9 @@ struct server {
 	struct control control;
 	struct page page; /* page.server NULL: none */
 	struct bell bell; /* bell.server NULL: none; the worker's once it runs */
+	struct vtpm_proxy proxy;
+	const char *begins; /* how the TPM begins, for people */
+	bool announced;     /* config->ready has been told */
 };
 
 /** One line for the operator. */
