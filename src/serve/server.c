@@ -158,6 +158,8 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 	else if (config->startup != CVTPM_SERVE_STARTUP_NONE)
 		job->result = cvtpm_instance_startup(instance,
 						     config->startup == CVTPM_SERVE_STARTUP_STATE);
+	if (config->vtpm_proxy && job->result == 0 && tpm->powered)
+		vtpm_proxy_self_test(tpm);
 	if (job->result < 0)
 		server_log(server, CVTPM_LOG_ERROR,
 			   "TPM2_Startup was refused: %s; use --startup clear or none",

@@ -131,6 +131,16 @@ int vtpm_proxy_open(struct vtpm_proxy *p, struct server *server)
 	return CVTPM_ERR_IO;
 }
 
+void vtpm_proxy_self_test(struct worker_tpm *tpm)
+{
+	/* TPM2_SelfTest, fullTest */
+	static const uint8_t command[] = {0x80, 0x01, 0, 0, 0, 11, 0, 0, 0x01, 0x43, 1};
+	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
+	size_t len = sizeof response;
+
+	(void)cvtpm_instance_execute(tpm->instance, 0, command, sizeof command, response, &len);
+}
+
 int vtpm_proxy_start(struct vtpm_proxy *p)
 {
 	struct vtpm_proxy_new_dev device = {.flags = VTPM_PROXY_FLAG_TPM2};

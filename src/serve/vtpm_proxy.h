@@ -29,6 +29,11 @@ struct vtpm_proxy {
 /** Opens the driver. Errors are logged: CVTPM_ERR_IO. */
 int vtpm_proxy_open(struct vtpm_proxy *proxy, struct server *server);
 
+/** On the worker's thread, with a TPM that has been started: tests it. The kernel waits
+ *  two seconds for a self test, which a slow machine can exceed; what has been
+ *  tested already it gets at once. A test that fails is the TPM's to answer for. */
+void vtpm_proxy_self_test(struct worker_tpm *tpm);
+
 /** Makes the device, whose commands come from now on. Errors are logged: CVTPM_ERR_IO. */
 int vtpm_proxy_start(struct vtpm_proxy *proxy);
 
