@@ -494,7 +494,7 @@ static int server_run(struct server *server)
 int cvtpm_serve(const struct cvtpm_serve_config *config)
 {
 	struct server *server = calloc(1, sizeof *server);
-	const size_t size = cvtpm_instance_size(server->instance_config.engine);
+	const size_t size = cvtpm_instance_size(config->instance->engine);
 	int result = CVTPM_ERR_NO_MEMORY;
 
 	if (!server)
