@@ -19,7 +19,7 @@ help:
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
 	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
 	@echo "make test-guest  stock Linux guests under QEMU find the TPM, measure into it, quote; reset, save, migrate"
-	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (root, package index)"
+	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (in make test, too)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
@@ -35,8 +35,7 @@ deps-web:
 deps-guest:
 	@scripts/deps guest
 deps-keylime:
-	@scripts/deps base keylime
-	@keylime/setup $(BUILD)/keylime
+	@scripts/deps keylime
 
 # What people run, and what fuzzers run; the tests configure their own (scripts/test).
 $(RELEASE)/build.ninja: | deps
@@ -49,7 +48,7 @@ demo: deps $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet cvtpm
 	@scripts/demo $(RELEASE)/cvtpm $(ENGINE)
 
-test: deps deps-guest
+test: deps deps-guest deps-keylime
 	@scripts/test $(BUILD)
 
 # The page of `cvtpm verify --html` in a real browser.
@@ -64,10 +63,10 @@ test-guest: deps deps-guest $(RELEASE)/build.ninja
 	 CVTPM_GUEST=$(abspath build/guest) PYTHONDONTWRITEBYTECODE=1 \
 	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider -c tests/guest/pytest.ini --durations=8 tests/guest
 
-# KEYLIME_AGENT=PATH takes the Rust agent.
-test-keylime: deps-keylime all
-	@KEYLIME=$(abspath $(BUILD))/keylime CVTPM=$(abspath $(RELEASE))/cvtpm PYTHONDONTWRITEBYTECODE=1 \
-	 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/keylime/test_keylime.py
+# KEYLIME_AGENT=PATH takes the Rust agent, KEYLIME_SCRIPT=/usr/bin/true shows that the script is what refuses.
+test-keylime: deps deps-keylime all
+	@CVTPM=$(abspath $(RELEASE))/cvtpm PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=8 tests/keylime/e2e
 
 # FLIP=1 flips each bit of some reports instead.
 test-second-opinion: deps $(RELEASE)/build.ninja

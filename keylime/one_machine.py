@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 """A whole Keylime on one machine: verifier, registrar, tenant and an agent whose TPM is cvtpm.
 
-    keylime/setup build/keylime
     keylime/one_machine.py --keylime build/keylime --cvtpm build/release/cvtpm
 
-starts everything on loopback with TLS, adds the machine, prints its state, and keeps it until Ctrl-C.
-Needs root (a tmpfs is not mounted: KEYLIME_TEST spares the agent that), Debian's packages of
-`scripts/deps keylime`, and the ports 8881, 8889 to 8891 and 9002. No systemd, nothing of Keylime edited.
+gets Keylime (keylime/setup), starts everything on loopback with TLS, adds the machine, prints its state, and keeps
+it until Ctrl-C. Needs Debian's packages of `scripts/deps keylime` and the ports 8881, 8889 to 8891 and 9002. No
+systemd, nothing of Keylime edited, no tmpfs mounted (KEYLIME_TEST spares the agent that).
 KEYLIME_AGENT names a Rust agent to be used in place of the Python one of keylime 6.6.0.
 
 The tests in tests/keylime import it.
 """
 import argparse
+import collections
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -26,26 +28,76 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIMIT = 120  # seconds after which something that should have happened counts as not happening
+LIMIT = 300  # seconds after which something that should have happened counts as not happening; machines may be busy
 RSA_CERTIFICATE = "0x01C00002"
 RSA_EK = "0x81010001"
-VERIFIER, PROXY, REGISTRAR, REGISTRAR_TLS, AGENT = 8881, 8889, 8890, 8891, 9002
+Ports = collections.namedtuple("Ports", "verifier proxy registrar registrar_tls agent")
+KEYLIMES_OWN = Ports(8881, 8889, 8890, 8891, 9002)
+
+
+def free_ports():
+    """Ports for a Keylime beside others, below those that the kernel gives to clients."""
+    found = []
+    while len(found) < len(Ports._fields):
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return Ports(*found)
+
+
+class Keeper:
+    """Ends the process groups that it was told of when this process is gone, however it went."""
+
+    PROGRAM = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    (groups.discard if line[0] == "-" else groups.add)(abs(int(line)))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", self.PROGRAM], stdin=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+
+    def tell(self, number):
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 class Process:
     """A program in a process group of its own: Keylime's servers have workers, which outlive a parent that
     alone is told to stop, and keep its ports."""
 
-    def __init__(self, command, log, port=None, **others):
-        self.log = pathlib.Path(log)
+    def __init__(self, keeper, command, log, port=None, **others):
+        self.keeper, self.log = keeper, pathlib.Path(log)
         self.name = self.log.stem
         if port and listening(port):
             raise RuntimeError(f"{self.name}: somebody listens on port {port} already")
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=subprocess.STDOUT,
                                             start_new_session=True, **others)
+        keeper.tell(self.process.pid)
         if port:
-            self.wait_until(lambda: listening(port), f"port {port}")
+            try:
+                self.wait_until(lambda: listening(port), f"port {port}")
+            except BaseException:
+                self.stop()
+                raise
 
     def wait_until(self, condition, what):
         end = time.monotonic() + LIMIT
@@ -61,15 +113,21 @@ class Process:
 
     def stop(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(15)
-                return
-            except ProcessLookupError:
-                self.process.wait()
-                return
-            except subprocess.TimeoutExpired:
-                pass
+            if self.signal(number):
+                end = time.monotonic() + 30
+                while self.signal(0) and time.monotonic() < end:
+                    self.process.poll()  # else it would stay in its group
+                    time.sleep(0.05)
+        self.process.wait()
+        self.keeper.tell(-self.process.pid)
+
+    def signal(self, number):
+        """To the whole group; false: there is nobody left in it."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 def listening(port):
@@ -81,11 +139,12 @@ def listening(port):
 class Site:
     """The operator's side, and one machine beside it. A context manager."""
 
-    def __init__(self, work, keylime, cvtpm, agent=None):
+    def __init__(self, work, keylime, cvtpm, agent=None, ports=KEYLIMES_OWN):
         self.work, self.keylime, self.cvtpm = (pathlib.Path(p).resolve() for p in (work, keylime, cvtpm))
         self.rust_agent = agent
-        self.processes = []
-        self.tpm = self.agent = self.proxy = self.uuid = None
+        self.ports = ports
+        self.servers = {}
+        self.tpm = self.agent = self.uuid = None
         self.lab = self.work / "lab"
         for folder in ("server", "agent", "pins"):
             shutil.rmtree(self.work / folder, ignore_errors=True)
@@ -93,31 +152,51 @@ class Site:
         self.script = self.work / "cvtpm-keylime-ek-check"
         self.script.unlink(missing_ok=True)
         self.script.symlink_to(self.cvtpm)
+        self.keeper = Keeper()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.stop_machine()
-        for process in reversed(self.processes):
-            process.stop()
+        with contextlib.ExitStack() as last_first:  # and each, whatever becomes of the others
+            last_first.callback(self.keeper.close)
+            for name in list(self.servers):
+                last_first.callback(self.stop_server, name)
+            last_first.callback(self.stop_machine)
 
     # ---- the operator's side ----
 
     def env(self, **more):
         conf = {f"KEYLIME_{c.upper()}_CONFIG": str(self.keylime / "conf" / f"{c}.conf")
                 for c in ("verifier", "registrar", "tenant", "ca", "logging")}
-        return {**os.environ, **conf, "KEYLIME_DIR": str(self.work / "server"),
-                "CVTPM_KEYLIME_CONF": str(self.work / "keylime.conf"), **more}
+        ports = {"VERIFIER_PORT": self.ports.verifier, "VERIFIER_REGISTRAR_PORT": self.ports.registrar_tls,
+                 "REGISTRAR_PORT": self.ports.registrar, "REGISTRAR_TLS_PORT": self.ports.registrar_tls,
+                 "TENANT_VERIFIER_PORT": self.ports.verifier, "TENANT_REGISTRAR_PORT": self.ports.registrar_tls,
+                 "AGENT_PORT": self.ports.agent, "AGENT_CONTACT_PORT": self.ports.agent,
+                 "AGENT_REGISTRAR_PORT": self.ports.registrar}
+        return {**os.environ, **conf, **{f"KEYLIME_{name}": str(port) for name, port in ports.items()},
+                "KEYLIME_DIR": str(self.work / "server"), "CVTPM_KEYLIME_CONF": str(self.work / "keylime.conf"), **more}
 
     def program(self, name):
         return self.keylime / "ve-7.14.3" / "bin" / name
 
     def start_servers(self):
         """The verifier first: it makes server/cv_ca, the TLS authority of all."""
-        for name, port in (("verifier", VERIFIER), ("registrar", REGISTRAR_TLS)):
-            self.processes.append(Process([self.program(f"keylime_{name}")], self.work / f"{name}.log", port,
-                                          env=self.env(), cwd=self.work))
+        self.start_server("verifier", self.ports.verifier)
+        self.start_registrar()
+
+    def start_registrar(self, gate=None):
+        """With a gate: cvtpm_ek_gate.py, which has this script judge every registration."""
+        more = {"KEYLIME_REGISTRAR_DURABLE_ATTESTATION_IMPORT": "cvtpm_ek_gate",
+                "KEYLIME_REGISTRAR_PERSISTENT_STORE_URL": f"file://{gate}", "PYTHONPATH": str(HERE)} if gate else {}
+        self.start_server("registrar", self.ports.registrar_tls, **more)
+
+    def start_server(self, name, port, **env):
+        self.servers[name] = Process(self.keeper, [self.program(f"keylime_{name}")], self.work / f"{name}.log", port,
+                                     env=self.env(**env), cwd=self.work)
+
+    def stop_server(self, name):
+        self.servers.pop(name).stop()
 
     def log(self, name):
         return (self.work / f"{name}.log").read_text(errors="replace")
@@ -139,7 +218,7 @@ class Site:
         return result.returncode, result.stdout.decode(errors="replace")
 
     def add(self, *policies, script=None):
-        return self.tenant("-c", "add", "-v", "127.0.0.1", "-t", "127.0.0.1", "-tp", AGENT, "-u", self.uuid, *policies,
+        return self.tenant("-c", "add", "-v", "127.0.0.1", "-t", "127.0.0.1", "-tp", self.ports.agent, "-u", self.uuid, *policies,
                            script=script)
 
     def state(self):
@@ -175,7 +254,7 @@ class Site:
 
     def start_tpm(self, *options):
         """`cvtpm serve`: several clients at once, so that PCRs can be extended beside a running agent."""
-        self.tpm = Process([self.cvtpm, "serve", "--lab", "--lab-dir", self.lab, "--mssim", "127.0.0.1:0", "--startup",
+        self.tpm = Process(self.keeper, [self.cvtpm, "serve", "--lab", "--lab-dir", self.lab, "--mssim", "127.0.0.1:0", "--startup",
                             "clear", "--pcr-banks", "sha1,sha256", "--flush-on-disconnect", *options],
                            self.work / "tpm.log")
         self.tpm.wait_until(lambda: "ready:" in self.tpm.text(), "TPM")
@@ -224,10 +303,10 @@ class Site:
                        RUST_LOG="keylime_agent=info,keylime=info")
             command = [self.rust_agent]
         else:
-            if not self.proxy:
-                self.proxy = Process([HERE / "regproxy.py", PROXY, REGISTRAR, self.work / "ek.pub"],
-                                     self.work / "proxy.log", PROXY)
-                self.processes.append(self.proxy)
+            if "proxy" not in self.servers:
+                self.servers["proxy"] = Process(self.keeper, [HERE / "regproxy.py", self.ports.proxy,
+                                                              self.ports.registrar, self.work / "ek.pub"],
+                                                self.work / "proxy.log", self.ports.proxy)
             bin66 = self.keylime / "ve-6.6.0" / "bin"
             # With "generate", its default, this agent sets passwords on owner and endorsement hierarchies, and takes
             # persistent keys out of their place. It writes tpmdata.yml without cutting off what was longer before,
@@ -236,10 +315,11 @@ class Site:
             env = dict(common, KEYLIME_TEST="on", PATH=f"{bin66}:{os.environ['PATH']}",
                        KEYLIME_AGENT_EK_HANDLE=RSA_EK, KEYLIME_AGENT_TPM_OWNERPASSWORD="",
                        KEYLIME_AGENT_CONFIG=str(self.keylime / "conf66" / "agent.conf"),
-                       KEYLIME_AGENT_TRUSTED_CLIENT_CA=f"['{ca}']", KEYLIME_AGENT_REGISTRAR_PORT=str(PROXY),
+                       KEYLIME_AGENT_TRUSTED_CLIENT_CA=f"['{ca}']", KEYLIME_AGENT_REGISTRAR_PORT=str(self.ports.proxy),
                        IMA_ML=str(self.work / "ima.list"), MB_ML=str(self.work / "evlog.bin"))
             command = [bin66 / "python", HERE / "agent66.py"]
-        self.agent = Process(command, self.work / "agent.log", AGENT if registers else None, env=env, cwd=self.work)
+        self.agent = Process(self.keeper, command, self.work / "agent.log", self.ports.agent if registers else None,
+                             env=env, cwd=self.work)
         if not registers:
             return self.agent
         # Its port answers before the registrar has heard of it.
@@ -249,39 +329,46 @@ class Site:
         return self.agent
 
     def stop_agent(self):
-        if self.agent:
-            self.agent.stop()
-        self.agent = None
+        agent, self.agent = self.agent, None
+        if agent:
+            agent.stop()
 
     def stop_machine(self):
         self.stop_agent()
-        if self.tpm:
-            self.tpm.stop()
-        self.tpm = None
+        tpm, self.tpm = self.tpm, None
+        if tpm:
+            tpm.stop()
+            if re.search("Sanitizer|runtime error:", tpm.text()):  # of a build that looks for such things
+                raise RuntimeError(tpm.text())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--keylime", default="build/keylime", help="the folder of keylime/setup")
-    parser.add_argument("--cvtpm", default="build/release/cvtpm")
+    parser.add_argument("--keylime", default="build/keylime", help="the folder of keylime/setup (default: %(default)s)")
+    parser.add_argument("--cvtpm", default="build/release/cvtpm", help="(default: %(default)s)")
     parser.add_argument("--work", help="a folder for logs and databases (default: a new one)")
     options = parser.parse_args()
+    if not os.access(options.cvtpm, os.X_OK):
+        return f"{options.cvtpm} is no program: build it with `make all`, or name it with --cvtpm"
+    if subprocess.run([HERE / "setup", options.keylime]).returncode:
+        return "no Keylime"
     with Site(options.work or tempfile.mkdtemp(prefix="cvtpm-keylime-"), options.keylime, options.cvtpm,
               os.environ.get("KEYLIME_AGENT")) as site:
-        print(f"logs and databases: {site.work}")
+        print(f"logs, databases, policies: {site.work}")
         site.start_servers()
-        print(f"verifier on port {VERIFIER}, registrar on {REGISTRAR_TLS}")
+        print(f"verifier on port {site.ports.verifier}, registrar on {site.ports.registrar_tls}")
         site.start_tpm()
         site.boot()
+        print(f"a machine has booted; its TPM: {site.tcti}")
         site.configure()
         site.start_agent()
-        print(f"agent {site.uuid}")
+        print(f"its agent has registered: {site.uuid}")
         status, out = site.add(*site.make_policies())
-        print("\n".join(line for line in out.splitlines() if "ek_check" in line or "EK" in line))
+        print("\n".join(line.split(" - ", 3)[-1] for line in out.splitlines() if "ek_check" in line or "EK" in line))
         if status:
             return f"add failed:\n{out}"
         state = site.wait_state({"Get Quote"}, 1)
-        print(f"{state['operational_state']}, {state['attestation_count']} quotes; Ctrl-C ends all")
+        print(f"the verifier: {state['operational_state']}, {state['attestation_count']} good quotes; Ctrl-C ends all")
         try:
             select.select([], [], [])
         except KeyboardInterrupt:
@@ -290,4 +377,9 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except RuntimeError as problem:
+        sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -12,7 +12,9 @@
  */
 #include "cli/keylime.h"
 #include "cli/cli.h"
+#include "crypto/hex.h"
 #include "cvtpm/err.h"
+#include "snp/report.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -197,7 +199,7 @@ static int pinned(const struct keylime_config *config, const struct agent *agent
 		  const struct cvtpm_verification *v, const char *summary)
 {
 	const uint8_t *report = v->facts.reports[0].bytes;
-	char line[KEYLIME_LINE_SIZE];
+	char line[KEYLIME_LINE_SIZE], report_id[2 * SNP_REPORT_ID_SIZE + 1];
 
 	if (!*config->pins)
 		return say(CLI_YES, "%s", summary);
@@ -223,10 +225,11 @@ static int pinned(const struct keylime_config *config, const struct agent *agent
 	case KEYLIME_REFUSE:
 		break;
 	}
+	cvtpm_hex_write(report_id, report + SNP_REPORT_REPORT_ID, SNP_REPORT_ID_SIZE);
 	return say(CLI_NO,
-		   "refused: %s has no pin in %s; write %s.json there once its REPORT_ID is "
-		   "known to be right",
-		   agent->uuid, config->pins, agent->uuid);
+		   "refused: %s has no pin; if its REPORT_ID, %s, is known to be right, pin it in "
+		   "%s/%s.json",
+		   agent->uuid, report_id, config->pins, agent->uuid);
 }
 
 static int answer(const struct keylime_config *config, const struct agent *agent,
@@ -240,6 +243,10 @@ static int answer(const struct keylime_config *config, const struct agent *agent
 	summary[strcspn(summary, "\n")] = '\0';
 	if (v->answer == CVTPM_ANSWER_YES)
 		status = pinned(config, agent, v, summary);
+	else if (v->answer == CVTPM_ANSWER_UNKNOWN && !v->facts.report_count)
+		status = say(CLI_UNKNOWN,
+			     "verdict: could not tell: the EK certificate carries no attestation "
+			     "report: a TPM without evidence, or none of cvtpm's");
 	else if (v->answer == CVTPM_ANSWER_UNKNOWN && *f->error)
 		status = say(CLI_UNKNOWN, "%.1000s; %s", summary, f->error);
 	else

@@ -9,6 +9,7 @@
 #include "cli/keylime.h"
 
 #include "crypto/hex.h"
+#include "snp/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* AMD 56860, table ATTESTATION_REPORT. */
-#define HOST_DATA_OFFSET 0xC0
-#define REPORT_ID_OFFSET 0x140
-#define VALUE_SIZE       32
+#define VALUE_SIZE SNP_REPORT_ID_SIZE /* of HOST_DATA, too */
 
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 
@@ -84,10 +82,10 @@ static enum keylime_pin compare(const char *path, json_t *json,
 			 path);
 		return KEYLIME_PIN_FAULT;
 	}
-	pin = compare_value(path, "report_id", report_id, report + REPORT_ID_OFFSET, line);
+	pin = compare_value(path, "report_id", report_id, report + SNP_REPORT_REPORT_ID, line);
 	return pin != KEYLIME_PIN_KEPT ? pin
 				       : compare_value(path, "host_data", host_data,
-						       report + HOST_DATA_OFFSET, line);
+						       report + SNP_REPORT_HOST_DATA, line);
 }
 
 enum keylime_pin keylime_pin_compare(const char *dir, const char *uuid,
@@ -129,7 +127,7 @@ bool keylime_pin_record(const char *dir, const char *uuid, const uint8_t report[
 	if (!pin_path(dir, uuid, path, line))
 		return false;
 	snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
-	cvtpm_hex_write(hex, report + REPORT_ID_OFFSET, VALUE_SIZE);
+	cvtpm_hex_write(hex, report + SNP_REPORT_REPORT_ID, VALUE_SIZE);
 	len = snprintf(text, sizeof text, "{\"report_id\": \"%s\"}\n", hex);
 	fd = mkostemp(fresh, O_CLOEXEC); /* 0600 */
 	good = fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0 &&
