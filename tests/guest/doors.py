@@ -12,3 +12,46 @@ def emulator(path, device="tpm-crb"):
 
 def serve_control(path, *options, ek=EK):
     return ct.Server("--ctrl", f"unix:{path}", "--terminate", *ek, *options)
+
+
+class Page:
+    """A CRB page that a guest and cvtpm share, without any TPM device of QEMU's.
+
+    where   "nvdimm": an nvdimm at 4 GiB; "numa": the second of three NUMA nodes, kept from the kernel by memmap=
+    method  ACPI's start method: 8 rings the doorbell, 7 is polled
+    """
+    PLACES = {"nvdimm": 0x100000000, "numa": 0xF000000}
+
+    def __init__(self, folder, where="nvdimm", method=8, name="page"):
+        self.folder, self.where, self.method = folder, where, method
+        self.base = self.PLACES[where]
+        self.file, self.bell = folder / name, folder / f"{name}-bell"
+        made = ct.run("acpi", "--page-base", hex(self.base), "--start-method", method, "-o", folder)
+        assert made.returncode == 0, made.stderr
+
+    def serve(self, *options, ek=EK):
+        bell = ("--doorbell", self.bell) if self.method == 8 else ()
+        return ct.Server("--crb-page", self.file, "--page-base", hex(self.base), *bell, *ek, *options)
+
+    def shared(self):
+        return f"memory-backend-file,id=shared,size=2M,mem-path={self.file},share=on"
+
+    @property
+    def how(self):
+        """What Guest() takes besides the door's arguments."""
+        if self.where == "nvdimm":
+            return {"machine": "q35,nvdimm=on", "memory": "256M,slots=2,maxmem=1G"}
+        return {"append": "memmap=0x200000$0xF000000"}
+
+    @property
+    def door(self):
+        """QEMU's arguments."""
+        tables = [f"-acpitable file={self.folder}/{name}.aml" for name in ("tpm2", "ssdt")]
+        bell = [f"-chardev socket,id=bell,path={self.bell} -device isa-debugcon,iobase=0x505,chardev=bell"]
+        if self.where == "nvdimm":
+            memory = [f"-object {self.shared()} -device nvdimm,memdev=shared,addr={hex(self.base)}"]
+        else:
+            memory = ["-object memory-backend-ram,id=low,size=240M", f"-object {self.shared()}",
+                      "-object memory-backend-ram,id=high,size=14M",
+                      "-numa node,memdev=low -numa node,memdev=shared -numa node,memdev=high"]
+        return " ".join(tables + memory + (bell if self.method == 8 else [])).split()

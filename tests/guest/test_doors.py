@@ -30,3 +30,18 @@ def test_emulator_backend(machines, short_path, device):
             work(guest)
             work(guest, "/dev/tpmrm0")
         assert server.wait() == 0
+
+
+@pytest.mark.parametrize("where, method", [
+    ("nvdimm", 8), ("nvdimm", 7),
+    pytest.param("numa", 8, marks=pytest.mark.slow), pytest.param("numa", 7, marks=pytest.mark.slow)])
+def test_shared_crb_page(machines, short_path, where, method):
+    """No TPM device in QEMU: a page of memory, two ACPI tables, and the stock tpm_crb driver."""
+    page = doors.Page(short_path, where, method)
+    with page.serve() as server:
+        with machines.boot(*page.door, **page.how) as guest:
+            measured_at_boot(guest)
+            assert guest.run("cat /sys/bus/acpi/drivers/tpm_crb/MSFT0101:00/hid").strip() == "MSFT0101"
+            work(guest)
+            work(guest, "/dev/tpmrm0")
+        assert server.stop() == 0
