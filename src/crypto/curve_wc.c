@@ -67,7 +67,7 @@ int curve_mul(const uint8_t *d, const struct cvtpm_ecc_public *q, struct cvtpm_e
 {
 	const struct cvtpm_curve_parameters *c = cvtpm_curve_parameters(q->curve);
 	ecc_point *point = wc_ecc_new_point();
-	mp_int scalar, a, p, n;
+	mp_int scalar, a, p;
 	int err = point ? read_number(&scalar, d, c->size) : MP_MEM;
 
 	if (!err)
@@ -81,9 +81,7 @@ int curve_mul(const uint8_t *d, const struct cvtpm_ecc_public *q, struct cvtpm_e
 	if (!err)
 		err = read_number(&p, c->p, c->size);
 	if (!err)
-		err = read_number(&n, c->n, c->size);
-	if (!err)
-		err = wc_ecc_mulmod_ex2(&scalar, point, point, &a, &p, &n, NULL, 1, NULL);
+		err = wc_ecc_mulmod(&scalar, point, point, &a, &p, 1);
 	if (!err)
 		err = write_number(point->x, r->x, c->size);
 	if (!err)

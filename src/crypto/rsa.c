@@ -252,26 +252,28 @@ int cvtpm_rsa_load(const struct cvtpm_rsa_public *public, const uint8_t *prime, 
 		   struct cvtpm_rsa_key *key)
 {
 	const size_t words = public->bits / 128;
-	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS], n[NUMBER_MAX_WORDS];
+	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
+	uint64_t n[NUMBER_MAX_WORDS], product[NUMBER_MAX_WORDS];
 	int err = cvtpm_rsa_check_public(public);
 
 	memset(key, 0, sizeof *key);
 	if (err || prime_len != public->bits / 16u || !(prime[0] & 0x80) ||
 	    !(prime[prime_len - 1] & 1))
 		return CVTPM_ERR_PARAM;
-	key->public = *public;
 	number_from_bytes(p, words, prime);
 	number_from_bytes(n, 2 * words, public->n);
-	divide_exactly(q, n, p, words);
-	if (!(q[words - 1] >> 63) || number_equal(p, q, words))
+	memcpy(product, n, 2 * words * sizeof *n);
+	divide_exactly(q, product, p, words);
+	number_mul(product, p, q, words);
+	if (!number_equal(product, n, 2 * words) || !(q[words - 1] >> 63) ||
+	    number_equal(p, q, words))
 		err = CVTPM_ERR_PARAM;
+	key->public = *public;
 	if (!err)
 		err = rsa_complete(key, p, q);
-	if (!err && !cvtpm_equal(key->public.n, public->n, public->bits / 8u))
-		err = CVTPM_ERR_PARAM; /* p does not divide n */
 	cvtpm_wipe(p, sizeof p);
 	cvtpm_wipe(q, sizeof q);
-	cvtpm_wipe(n, sizeof n);
+	cvtpm_wipe(product, sizeof product);
 	if (err)
 		cvtpm_wipe(key, sizeof *key);
 	return err;
