@@ -9,6 +9,7 @@ CVTPM_GUEST names the folder with the kernel, CVTPM_GUEST_PROGRAM the program.
 
 As a program it writes the two files for others:  guest.py KERNEL-OUT INITRAMFS-OUT
 """
+import base64
 import json
 import os
 import pathlib
@@ -44,9 +45,9 @@ class Images:
         if not self.program or not os.path.exists(self.program):
             raise Missing("CVTPM_GUEST_PROGRAM names no program")
 
-    def initramfs(self, path, programs=(), files=()):
-        """Writes an initramfs to `path`. `programs` go to /bin, with the libraries that they need; `files`
-        are pairs (path in the guest, path here)."""
+    def initramfs(self, path, programs=(), libraries=(), files=()):
+        """Writes an initramfs to `path`. `programs` go to /bin, with the libraries that they need; `libraries` are
+        those that programs load at run time; `files` are pairs (path in the guest, path here)."""
         with tempfile.TemporaryDirectory() as tree:
             tree = pathlib.Path(tree)
             for folder in ("bin", "modules", "lib64", "root", "etc"):
@@ -59,10 +60,11 @@ class Images:
                 shutil.copy(module, tree / "modules")
             for program in programs:
                 self.add_program(tree, program)
+            for library in libraries:
+                self.add_file(tree, library, library)
+                self.add_libraries(tree, library)
             for there, here in files:
-                target = tree / there.lstrip("/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(here, target)
+                self.add_file(tree, there, here)
             names = "\0".join(sorted(str(p.relative_to(tree)) for p in tree.rglob("*")))
             with open(path, "wb") as out:
                 cpio = subprocess.Popen(["cpio", "--null", "-o", "-H", "newc", "-R", "0:0", "--quiet"], cwd=tree,
@@ -85,10 +87,14 @@ class Images:
         """What the dynamic linker says it loads, each at the path where it is looked for."""
         listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
         for library in re.findall(r"(/\S+) \(0x", listed):
-            target = tree / library.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                shutil.copy(os.path.realpath(library), target)
+            Images.add_file(tree, library, library)
+
+    @staticmethod
+    def add_file(tree, there, here):
+        target = tree / str(there).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copy(os.path.realpath(here), target)
 
 
 class Qmp:
@@ -259,6 +265,13 @@ class Guest:
     def run(self, command):
         """What the command writes; an error unless it ends with 0."""
         return self.bytes(command).decode(errors="replace")
+
+    def write(self, path, content):
+        """Makes a file in the guest."""
+        self.run(f": >{path}")
+        text = base64.b64encode(content).decode()
+        for at in range(0, len(text), 32768):
+            self.run(f"echo {text[at:at + 32768]} | base64 -d >>{path}")
 
     def read(self, path):
         """A file of the guest."""
