@@ -3,6 +3,8 @@
 #ifndef CVTPM_TPM_LIMITS_H
 #define CVTPM_TPM_LIMITS_H
 
+#include "tpm/firmware_version.h" /* of the project: made by the build */
+
 #define MAX_DIGEST_SIZE    64  /* SHA-512 */
 #define MAX_RSA_KEY_BYTES  512 /* RSA 4096 */
 #define MAX_ECC_KEY_BYTES  66  /* P-521 */
@@ -21,6 +23,8 @@
 
 #define HASH_COUNT         4 /* SHA-1, SHA-256, SHA-384, SHA-512 */
 #define IMPLEMENTATION_PCR 24
+#define HCRTM_PCR          0 /* what an H-CRTM and a D-RTM extend */
+#define DRTM_PCR           17
 #define PCR_SELECT_MAX     ((IMPLEMENTATION_PCR + 7) / 8)
 
 #define MAX_LOADED_OBJECTS  16
@@ -37,12 +41,15 @@
 #define CONTEXT_HASH      TPM_ALG_SHA512
 #define CONTEXT_HASH_SIZE 64
 
-/* What TPM_PT_FIRMWARE_VERSION_1 (upper half) and _2 and attestations say: major, minor, patch, 0.
- */
-#define FIRMWARE_VERSION 0x0000000100000000u
+/* What TPM_PT_FIRMWARE_VERSION_1 (upper half) and _2 and attestations say. */
+#define FIRMWARE_VERSION                                                                           \
+	((uint64_t)FIRMWARE_MAJOR << 48 | (uint64_t)FIRMWARE_MINOR << 32 |                         \
+	 (uint64_t)FIRMWARE_PATCH << 16)
 
 #define CACHED_RSA_KEYS 4 /* of which the CRT values are at hand (keys.c) */
 
-#define PERSISTENT_OBJECT_MIN 7 /* what TPM_PT_HR_PERSISTENT_MIN promises */
+#define ORDERLY_COUNT         255  /* TPM_PT_ORDERLY_COUNT: of TPMA_NV_ORDERLY counters; 2^n - 1 */
+#define MAX_ORDERLY_SIZE      4096 /* data of all TPMA_NV_ORDERLY indices: TPM2_Shutdown writes it */
+#define PERSISTENT_OBJECT_MIN 7    /* what TPM_PT_HR_PERSISTENT_MIN promises */
 
 #endif

@@ -129,7 +129,7 @@ static void take_running(struct tpm *t)
 	t->failed = run->failed;
 	t->established = run->established;
 	t->startup_locality = run->startupLocality;
-	t->time_base_ms -= run->time; /* time goes on from where it stopped */
+	t->time = run->time; /* goes on from where it stopped */
 	t->epoch = run->epoch;
 	t->self_heal_ms = run->selfHeal;
 	t->lockout_heal_ms = run->lockoutHeal;

@@ -9,12 +9,12 @@ void tpm_init(struct tpm *t)
 	t->failed = false;
 	t->failed_reason = NULL;
 	t->exclusive = 0;
-	t->drtm_running = t->hcrtm = false;
+	t->tested = 0;
 	cvtpm_wipe(t->sessions, sizeof t->sessions);
 	object_wipe_all(t);
 	undo_forget(t);
-	t->time_base_ms = t->platform->clock_ms(t->platform->context);
-	t->clock_base_ms = t->time_base_ms;
+	clock_init(t);
+	pcr_init(t);
 	if (cvtpm_drbg_reseed(&t->drbg))
 		tpm_fail(t, "no entropy at start-up");
 	else
@@ -77,13 +77,12 @@ tpm_rc startup(struct tpm *t, enum startup_kind kind)
 		open_hierarchies(t);
 	}
 	TRY(pcr_startup(t, kind));
-	TRY(nv_startup(t, kind));
+	TRY(nv_startup(t, kind, orderly));
 	clock_startup(t, kind, orderly);
 	lockout_startup(t, orderly);
-	t->startup_locality = t->frame.locality;
 	t->run.orderly = ORDERLY_NONE;
 	t->run.daUsed = 0;
 	t->dirty_monotone |= RECORD_RUN | RECORD_LOCKOUT;
-	t->started = true;
+	SET(t, t->started, true);
 	return TPM_RC_SUCCESS;
 }

@@ -194,10 +194,13 @@ struct tpm {
 	bool store_failed; /* the last commit failed: no authorisation is tried before one succeeds
 			    */
 	bool powered, started, failed;
+	bool was_orderly; /* TPM2_Shutdown came before the last TPM2_Startup */
 	const char *failed_reason;
 	uint32_t tested;        /* algorithms whose known-answer test has passed (selftest.c) */
-	uint64_t clock_base_ms; /* platform's clock when `run.clock` was last advanced */
-	uint64_t time_base_ms;  /* platform's clock at the last _TPM_Init: TPMS_TIME_INFO.time */
+	uint64_t clock_base_ms; /* platform's clock when Time and Clock were last advanced */
+	uint64_t time;          /* TPMS_TIME_INFO.time: ms since _TPM_Init */
+	int32_t clock_rate;     /* parts per million faster than the platform's clock */
+	int32_t clock_rest;     /* millionths of a ms that Time has not yet advanced by */
 	uint64_t epoch;         /* random at each power on; for policies with a time-out */
 	uint64_t self_heal_ms,
 		lockout_heal_ms; /* TPM time from which the timers of lockout.c count */
@@ -207,7 +210,8 @@ struct tpm {
 	struct tpm_hierarchy hierarchy[HIERARCHIES];
 	struct tpm_settings settings;
 	struct tpm_pcrs pcrs;
-	TPML_PCR_SELECTION pcr_banks; /* allocated since the last TPM Reset */
+	TPML_PCR_SELECTION pcr_banks; /* in use since _TPM_Init: one for each hash algorithm */
+	bool pcr_allocated; /* TPM2_PCR_Allocate since _TPM_Init: no TPM2_Shutdown(STATE) */
 	struct tpm_contexts contexts;
 	struct tpm_session_slot sessions[MAX_LOADED_SESSIONS];
 	TPM_HANDLE exclusive; /* the session that audits exclusively, or 0 */
@@ -522,10 +526,10 @@ tpm_rc ticket_auth(struct tpm *t, TPM_ST tag, TPM_HANDLE hierarchy, uint64_t tim
 		   const TPM2B_DIGEST *cp_hash, const TPM2B_NONCE *policy_ref,
 		   const TPM2B_NAME *name, TPMT_TK_AUTH *ticket);
 
-/* ---- pcr.c ---- */
+/* ---- pcr.c (Part 1, 17; PC Client profile, 4.6) ---- */
 
-/** Extends one PCR in the bank of digest->hashAlg; nothing where the bank does not have it.
- *  `pcr` TPM_RH_NULL: nothing. TPM_RC_LOCALITY: not from this locality. */
+/** Extends one PCR in the bank of `alg`; nothing where the bank does not have it.
+ *  `pcr` TPM_RH_NULL: nothing. TPM_RC_LOCALITY: not from the command's locality. */
 tpm_rc pcr_extend(struct tpm *t, TPMI_DH_PCR pcr, TPM_ALG_ID alg, const uint8_t *digest);
 bool pcr_may_extend(struct tpm *t, TPMI_DH_PCR pcr, uint8_t locality);
 bool pcr_may_reset(struct tpm *t, TPMI_DH_PCR pcr, uint8_t locality);
@@ -535,10 +539,16 @@ const uint8_t *pcr_value(struct tpm *t, TPM_ALG_ID bank, TPMI_DH_PCR pcr);
 /** H(concatenation of the selected values); `selection` becomes what there is of it. */
 tpm_rc pcr_digest(struct tpm *t, TPM_ALG_ID alg, TPML_PCR_SELECTION *selection,
 		  TPM2B_DIGEST *digest);
-/** What TPM2_Startup does to PCRs (Part 1, 17; PC Client profile). `kind`: STARTUP_*. */
-enum startup_kind { STARTUP_RESET, STARTUP_RESTART, STARTUP_RESUME };
+/** The bitmap of a TPM_PT_PCR; false for one that is not defined. */
+bool pcr_property(TPM_PT_PCR property, PCR_SELECT *select);
 /** The allocation of a new TPM: SHA-256 and SHA-384, every register. */
 void pcr_default_allocation(TPML_PCR_SELECTION *allocation);
+/** _TPM_Init: takes the stored allocation into use. */
+void pcr_init(struct tpm *t);
+/** What TPM2_Startup does to PCRs, after state_restore_volatile() where that is due.
+ *  Sets t->startup_locality: the command's, 4 with an H-CRTM. TPM_RC_LOCALITY: a resume
+ *  that does not begin as the run before it did. */
+enum startup_kind { STARTUP_RESET, STARTUP_RESTART, STARTUP_RESUME };
 tpm_rc pcr_startup(struct tpm *t, enum startup_kind kind);
 /** _TPM_Hash_Start, _Data, _End (Part 3, 22.9 to 22.11): before TPM2_Startup an H-CRTM
  *  (sets t->hcrtm), after it a D-RTM. CVTPM_ERR_STATE: powered off, failed, or out of
@@ -549,7 +559,8 @@ int pcr_hash_end(struct tpm *t);
 
 /* ---- nv.c ---- */
 
-/** The entry of an NV index or persistent handle, NULL if there is none. */
+/** The entry of an NV index or persistent handle, NULL if there is none. One that the
+ *  running command removes is still found. */
 struct nv_entry *nv_find(struct tpm *t, TPM_HANDLE handle);
 /** The first entry with a handle >= `from` of its type, in ascending order; NULL: none. */
 struct nv_entry *nv_next(struct tpm *t, TPM_HANDLE from);
@@ -559,27 +570,47 @@ static inline struct nv_entry *nv_entry_at(struct tpm *t, size_t offset)
 {
 	return (struct nv_entry *)(void *)(t->nv.memory + offset);
 }
-/** Adds an entry with `data` bytes of data, zeroed. TPM_RC_NV_SPACE. */
+/** Adds an entry with `data` bytes of data (0 for an object), marked to be stored.
+ *  The record is zeroed; the data is all ones, as erased memory is. TPM_RC_NV_SPACE. */
 tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **entry);
 void nv_remove(struct tpm *t, struct nv_entry *entry); /* late */
+/** Marks for the store, undoably, except that t->nv.dirty (some entry may have a mark)
+ *  stays until the next commit. */
 void nv_dirty(struct tpm *t, struct nv_entry *entry, uint8_t what);
 void nv_sweep(struct tpm *t);
 size_t nv_count(struct tpm *t, uint8_t type); /* TPM_HT_NV_INDEX or TPM_HT_PERSISTENT */
-bool nv_counter_room(struct tpm *t, size_t *available);
+/** How many more indices of `data` bytes, or persistent objects, can be added. */
+size_t nv_room(struct tpm *t, uint8_t type, size_t data);
 static inline unsigned nv_type(const TPMS_NV_PUBLIC *p)
 {
 	return (p->attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT;
 }
+/** Name of an index (Part 1, 16). Empty where the hash fails, which is failure mode. */
 void nv_name(struct tpm *t, const struct nv_entry *entry, TPM2B_NAME *name);
-/** Part 3, 31.3: authority, locks, written. TPM_RC_NV_AUTHORIZATION, _NV_LOCKED, _NV_UNINITIALIZED.
- */
+/** Part 3, 31.1: locks, authority, written. TPM_RC_NV_LOCKED, _NV_AUTHORIZATION,
+ *  _NV_UNINITIALIZED. */
 tpm_rc nv_check_read(struct tpm *t, TPM_HANDLE auth, const struct nv_entry *index);
 tpm_rc nv_check_write(struct tpm *t, TPM_HANDLE auth, const struct nv_entry *index);
+/** TPM_RC_NV_RANGE: not within the index. */
 tpm_rc nv_read(struct tpm *t, struct nv_entry *index, size_t offset, size_t size, void *out);
-tpm_rc nv_write(struct tpm *t, struct nv_entry *index, size_t offset, size_t size,
-		const void *data);
-/** What TPM2_Startup and Shutdown do to indices. */
-tpm_rc nv_startup(struct tpm *t, enum startup_kind kind);
+/** `offset` and `size` have been checked. Writes, marks as written, marks for the store (data of
+ * TPMA_NV_ORDERLY: not before TPM2_Shutdown, counters excepted). */
+void nv_write(struct tpm *t, struct nv_entry *index, size_t offset, size_t size, const void *data);
+/** Changes attributes, undoably. */
+void nv_set_attributes(struct tpm *t, struct nv_entry *index, TPMA_NV attributes);
+/** Of a counter, bits or PIN index: its value; 0 where it is not written. */
+uint64_t nv_u64(struct nv_entry *index);
+/** What the first TPM2_NV_Increment starts from: the highest value of any counter ever. */
+uint64_t nv_counter_start(struct tpm *t);
+/** PIN indices (Part 1, 37.2.8): may the authValue be tried? True for any other type. */
+bool nv_pin_available(struct nv_entry *index);
+/** The authValue of an index was right or wrong: counts, for a PIN index. Monotone. */
+void nv_pin_result(struct tpm *t, struct nv_entry *index, bool right);
+/** Bytes of data of the indices with TPMA_NV_ORDERLY: at most MAX_ORDERLY_SIZE. */
+size_t nv_orderly_size(struct tpm *t);
+/** What TPM2_Startup and TPM2_Shutdown do to indices. */
+tpm_rc nv_startup(struct tpm *t, enum startup_kind kind, bool orderly);
+void nv_shutdown(struct tpm *t);
 
 /* ---- session.c ---- */
 
@@ -639,25 +670,38 @@ tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role rol
 
 /** Before an authorisation that dictionary attack protects is tried: TPM_RC_LOCKOUT, or
  *  TPM_RC_NV_UNAVAILABLE where a failure could not be remembered. `lockout`: it is
- *  lockoutAuth itself. */
+ *  lockoutAuth itself. When it returns success, everything earlier and the mark that
+ *  this TPM has been tried (run.daUsed, run.orderly) are durable. */
 tpm_rc lockout_before(struct tpm *t, bool lockout);
 /** It failed. Monotone. */
 void lockout_failed(struct tpm *t, bool lockout);
-/** Timers: forgives tries as time passes. Called before each command. */
+/** Timers: forgives tries as time passes. Called before each command, after clock_tick(). */
 void lockout_tick(struct tpm *t);
 bool lockout_active(struct tpm *t);
+/** TPM2_Startup: counts an unorderly end after a try (run.daUsed), begins the timers. */
 void lockout_startup(struct tpm *t, bool orderly);
+/** Parameters of a new TPM, and after TPM2_Clear. */
 void lockout_defaults(struct tpm_lockout *lockout);
 
 /* ---- clock.c (Part 1, 36) ---- */
 
-uint64_t clock_time(struct tpm *t);  /* ms since _TPM_Init */
-uint64_t clock_clock(struct tpm *t); /* TPMS_CLOCK_INFO.clock */
-void clock_tick(struct tpm *t);      /* before each command: advances, marks for the store */
+#define CLOCK_UPDATE_MS (1u << 22) /* TPM_PT_CLOCK_UPDATE: the store's clock is never older */
+
+uint64_t clock_time(struct tpm *t);  /* ms since _TPM_Init, at the last tick */
+uint64_t clock_clock(struct tpm *t); /* TPMS_CLOCK_INFO.clock, at the last tick */
+/** _TPM_Init: Time begins at 0 and at the platform's rate. Draws nothing, writes nothing. */
+void clock_init(struct tpm *t);
+/** Before each command: advances Time and Clock, marks for the store. */
+void clock_tick(struct tpm *t);
 void clock_info(struct tpm *t, TPMS_CLOCK_INFO *info);
+/** TPM2_Startup: counts resets and restarts, says whether Clock is safe, sets was_orderly. */
 void clock_startup(struct tpm *t, enum startup_kind kind, bool orderly);
 /** TPM2_Shutdown: the clock is kept exactly. */
 void clock_shutdown(struct tpm *t);
+/** TPM2_ClockSet, TPM2_ClockRateAdjust (Part 3, 29.2 and 29.3). False: the rate would
+ *  leave the tolerance. */
+void clock_set(struct tpm *t, uint64_t clock);
+bool clock_adjust(struct tpm *t, TPM_CLOCK_ADJUST adjust);
 
 /* ---- audit.c ---- */
 
@@ -668,14 +712,30 @@ tpm_rc audit_session(struct tpm *t, const struct frame_session *fs, const TPM2B_
 
 /* ---- selftest.c ---- */
 
-/** Runs the known-answer test of what has not been tested yet; failure is failure mode. */
+/* What is implemented, by TPM_ALG_ID; attributes 0: not. One table for TPM_CAP_ALGS and
+ * the tests. */
+struct algorithm {
+	TPMA_ALGORITHM attributes;
+	uint32_t tests; /* 1 << enum cvtpm_test: what must have passed before it is used */
+};
+#define ALGORITHM_LAST TPM_ALG_CFB
+extern const struct algorithm algorithms[ALGORITHM_LAST + 1];
+bool algorithm_exists(uint32_t alg);
+
+/** Runs the known-answer tests that the algorithm needs and that have not been run
+ *  since _TPM_Init; failure is failure mode. TPM_ALG_ECC, ECDSA, ECDH: see below. */
 tpm_rc selftest_need(struct tpm *t, TPM_ALG_ID alg);
+/** The same for one curve; selftest_need(TPM_ALG_ECC) would run those of all three. */
+tpm_rc selftest_need_curve(struct tpm *t, TPMI_ECC_CURVE curve);
+/** All that has not been run. TPM_RC_CANCELED between two tests. */
 tpm_rc selftest_all(struct tpm *t);
-/** Algorithms of `wanted` that are still to be tested. */
+tpm_rc selftest_need_drbg(struct tpm *t);
+/** The algorithms that are still to be tested. */
 void selftest_pending(struct tpm *t, TPML_ALG *list);
 
 /* ---- capability.c ---- */
 
+/** TPM2_GetCapability; in failure mode only what Part 3, 30.2 wants. Codes with number. */
 tpm_rc capability_get(struct tpm *t, TPM_CAP capability, uint32_t property, uint32_t count,
 		      TPMS_CAPABILITY_DATA *data, TPMI_YES_NO *more);
 

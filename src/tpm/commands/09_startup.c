@@ -27,8 +27,12 @@ COMMAND_BODY(Startup)
 /* 9.4: prepares for a loss of power. */
 COMMAND_BODY(Shutdown)
 {
-	if (in->shutdownType == TPM_SU_STATE)
+	if (in->shutdownType == TPM_SU_STATE) {
+		if (t->pcr_allocated)
+			return RC_P(1, TPM_RC_TYPE);
 		TRY(state_save_volatile(t));
+	}
+	nv_shutdown(t);
 	clock_shutdown(t);
 	t->run.orderly = in->shutdownType == TPM_SU_STATE ? ORDERLY_STATE : ORDERLY_CLEAR;
 	t->run.daUsed = 0;
