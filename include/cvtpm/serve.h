@@ -98,6 +98,15 @@ struct cvtpm_serve_config {
 	/* Make /dev/tpmN; needs root and the kernel's module tpm_vtpm_proxy. */
 	bool vtpm_proxy;
 
+	/* QEMU's monitor (QMP), a Unix socket that QEMU listens on: the machine's RESET
+	 * event resets the TPM, before any command that is found in the page is run; its
+	 * closing ends the server in order. A machine that has run when the server
+	 * starts (query-status) leaves the TPM in failure mode until its next reset; one
+	 * whose monitor is not there yet is new. This is asked instead of looking whether
+	 * the page file was there before. After a reset `startup` CLEAR and STATE send
+	 * TPM2_Startup(CLEAR). Needs page_file. NULL: none. */
+	const char *qmp;
+
 	/* Told once, when the first command can be answered: "ready: ..." with the
 	 * addresses. From the thread that called cvtpm_serve. */
 	void (*ready)(void *context, const char *line);
@@ -111,7 +120,7 @@ struct cvtpm_serve_config {
 /** Serves until it is told to stop; 0 then. Every error has been logged in one
  *  line: CVTPM_ERR_PARAM (an address that is none, nothing to serve on),
  *  CVTPM_ERR_POLICY (an address that is not loopback, without insecure_listen;
- *  or as cvtpm_instance_open), CVTPM_ERR_BUSY (address or page in use),
+ *  or as cvtpm_instance_open), CVTPM_ERR_BUSY (address, page or monitor in use),
  *  CVTPM_ERR_SIZE (page file too short), CVTPM_ERR_IO, and those of
  *  cvtpm_instance_open. */
 int cvtpm_serve(const struct cvtpm_serve_config *config);

@@ -30,6 +30,7 @@ enum serve_option {
 	OPTION_OFFSET,
 	OPTION_PAGE_BASE,
 	OPTION_DOORBELL,
+	OPTION_QMP,
 	OPTION_LOCALITIES,
 	OPTION_STARTUP,
 	OPTION_INSECURE_LISTEN,
@@ -83,6 +84,10 @@ static const struct argp_option options[] = {
 	 "the machine behind an existing CRB page has not run yet: its TPM may be used at once", 2},
 	{"fail-until-reset", OPTION_FAIL_UNTIL_RESET, 0, 0,
 	 "the machine has already run: stay in failure mode until the platform resets the TPM", 2},
+	{"qmp", OPTION_QMP, "PATH", 0,
+	 "follow QEMU's monitor (-qmp unix:PATH,server=on,wait=off): its machine's reset is the "
+	 "TPM's, its end the server's; one that has already run means failure mode until its reset",
+	 2},
 	{"ready-fd", OPTION_READY_FD, "N", 0,
 	 "write a line to descriptor N when ready, and close it", 2},
 	{0}};
@@ -131,8 +136,10 @@ static void check_options(struct argp_state *state, const struct serve_options *
 	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
 		argp_error(state, "--terminate and --evidence need --ctrl");
 	if ((o->page_options || serve->machine_is_new) && !serve->page_file)
-		argp_error(state, "--offset, --page-base, --localities, --doorbell and "
-				  "--machine-is-new need --crb-page");
+		argp_error(state, "--offset, --page-base, --localities, --doorbell, --qmp "
+				  "and --machine-is-new need --crb-page");
+	if (serve->qmp && serve->machine_is_new)
+		argp_error(state, "--machine-is-new is for want of --qmp, which knows");
 	if (serve->fail_until_reset && serve->machine_is_new)
 		argp_error(state, "--fail-until-reset and --machine-is-new contradict each other");
 	if (serve->startup == CVTPM_SERVE_STARTUP_STATE && !o->tpm.state)
@@ -179,6 +186,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_DOORBELL:
 		o->serve.doorbell = text;
+		o->page_options = true;
+		return 0;
+	case OPTION_QMP:
+		o->serve.qmp = text;
 		o->page_options = true;
 		return 0;
 	case OPTION_LOCALITIES:

@@ -2,6 +2,7 @@
 
 #include "crypto/crypto.h"
 #include "cvtpm/err.h"
+#include "serve/frame.h"
 #include "serve/server.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define TPM_RC_CANCELED 0x909
+#define TPM_RC_RETRY    0x922
 
 #define FILE_UNIT (2 << 20)
 
@@ -43,14 +45,66 @@ static uint64_t now_ns(void)
 
 /* ---- the machine's callbacks, and the worker's answer ---- */
 
-static void lock(struct page *page)
+void page_lock(struct page *page)
 {
 	pthread_mutex_lock(&page->lock);
 }
 
-static void unlock(struct page *page)
+void page_unlock(struct page *page)
 {
 	pthread_mutex_unlock(&page->lock);
+}
+
+/* A command that is found together with the RESET may be of the machine before or
+ * after it. It is not run, and told so in a way that says nothing: to try again. */
+void page_forget(struct page *page)
+{
+	if (!page->live)
+		return;
+	page->refusing = true;
+	page->refused = false;
+	if (!cvtpm_crb_in_engine(&page->crb))
+		cvtpm_crb_page_poll(&page->crb_page);
+	page->refusing = false;
+	if (!page->refused)
+		cvtpm_crb_page_reset(&page->crb_page);
+}
+
+void page_hold(struct page *page)
+{
+	page->held++;
+}
+
+void page_release(struct page *page)
+{
+	page->held--;
+	page->busy_ns = now_ns();
+}
+
+/* Locked, on the worker's thread; unlocks meanwhile. `taken`: there is a command to
+ * be answered. True: the machine was reset, and now the TPM is, too. */
+static bool page_follow(struct page *page, bool taken)
+{
+	struct machine *machine = &page->server->machine;
+
+	if (!machine_was_reset(machine))
+		return false;
+	if (!taken)
+		page_forget(page);
+	page_hold(page);
+	machine_reset_done(machine);
+	page_unlock(page);
+	server_reset_tpm(page->server);
+	page_lock(page);
+	page_release(page);
+	return true;
+}
+
+void page_follow_machine(struct page *page)
+{
+	page_lock(page);
+	page_follow(page, false);
+	page_unlock(page);
 }
 
 /* Completing an aborted command may submit the next one, and with it the job: from
@@ -77,12 +131,14 @@ static void page_run_taken(struct page *page)
 {
 	while (page->taken) {
 		page->taken = false;
-		if (page->held) { /* its answer would be dropped */
+		if (page->held) { /* its answer will be dropped */
 			worker_respond(&page->job, TPM_RC_CANCELED);
+		} else if (page_follow(page, true)) {
+			worker_respond(&page->job, TPM_RC_RETRY);
 		} else {
-			unlock(page);
+			page_unlock(page);
 			worker_execute(&page->server->worker, &page->job);
-			lock(page);
+			page_lock(page);
 		}
 		page->on_worker = true;
 		page_answer(page);
@@ -97,10 +153,10 @@ static void page_run_job(struct worker_job *job, struct worker_tpm *tpm)
 	struct page *page = job->owner;
 
 	(void)tpm;
-	lock(page);
+	page_lock(page);
 	page->taken = true;
 	page_run_taken(page);
-	unlock(page);
+	page_unlock(page);
 }
 
 static void page_send_errand(struct page *page);
@@ -109,12 +165,12 @@ static void page_errand_done(struct worker_job *job)
 {
 	struct page *page = job->owner;
 
-	lock(page);
+	page_lock(page);
 	page->errand_out = false;
 	if (page->errand_owed && job->result != CVTPM_ERR_BUSY) /* else the server stops */
 		page_send_errand(page);
 	page->busy_ns = now_ns();
-	unlock(page);
+	page_unlock(page);
 }
 
 /* The answer is in the page before the errand is back here, and so may be the next
@@ -131,10 +187,23 @@ static void page_send_errand(struct page *page)
 	worker_submit(&page->server->worker, &page->errand);
 }
 
+static void page_refuse(struct page *page)
+{
+	uint8_t response[FRAME_HEADER_SIZE];
+
+	frame_put_error(response, TPM_RC_RETRY);
+	(void)cvtpm_crb_complete(&page->crb, response, sizeof response);
+	page->refused = true;
+}
+
 static int page_submit(void *context, uint8_t locality, const uint8_t *command, size_t len)
 {
 	struct page *page = context;
 
+	if (page->refusing) {
+		page_refuse(page);
+		return 0;
+	}
 	page->job.owner = page;
 	page->job.locality = locality;
 	page->job.data = command; /* the machine's private copy */
@@ -148,7 +217,7 @@ static int page_submit(void *context, uint8_t locality, const uint8_t *command, 
 
 void page_ring(struct page *page)
 {
-	lock(page);
+	page_lock(page);
 	page->bell_ns = now_ns();
 	if (page->live && !page->held) {
 		page->on_worker = true;
@@ -156,7 +225,7 @@ void page_ring(struct page *page)
 		page->on_worker = false;
 		page_run_taken(page);
 	}
-	unlock(page);
+	page_unlock(page);
 }
 
 static void page_cancel(void *context)
@@ -340,13 +409,13 @@ int page_start(struct page *page)
 	}
 	signal(SIGBUS, page_lost);
 	/* What another machine left in the file is nothing that this one asks for. */
-	if (page->existed && page->server->config->machine_is_new)
+	if (page->existed && page->machine_is_new)
 		cvtpm_crb_page_reset(&page->crb_page);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* latency only */
-	lock(page);
+	page_lock(page);
 	page->busy_ns = now_ns();
 	page->live = true;
-	unlock(page);
+	page_unlock(page);
 	return 0;
 }
 
@@ -354,7 +423,7 @@ void page_poll(struct page *page, struct timespec *wait)
 {
 	uint64_t quiet_ns, wait_ns;
 
-	lock(page);
+	page_lock(page);
 	if (!page->held && cvtpm_crb_page_poll(&page->crb_page))
 		page->busy_ns = now_ns();
 
@@ -369,7 +438,7 @@ void page_poll(struct page *page, struct timespec *wait)
 		wait_ns = RUNNING_NS;
 	else if (page->bell_ns && now - page->bell_ns < BELL_NS)
 		wait_ns = BELL_WAIT_NS;
-	unlock(page);
+	page_unlock(page);
 	*wait = (struct timespec){.tv_nsec = (long)wait_ns};
 }
 
@@ -377,28 +446,27 @@ void page_stop(struct page *page)
 {
 	if (!page->live)
 		return;
-	lock(page);
-	page->held++;
-	unlock(page);
+	page_lock(page);
+	page_hold(page);
+	page_unlock(page);
 }
 
 void page_begin_reset(struct page *page)
 {
 	if (!page->live)
 		return;
-	lock(page);
+	page_lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
-	page->held++;
-	unlock(page);
+	page_hold(page);
+	page_unlock(page);
 }
 
 void page_end_reset(struct page *page)
 {
 	if (!page->live)
 		return;
-	lock(page);
+	page_lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
-	page->held--;
-	page->busy_ns = now_ns();
-	unlock(page);
+	page_release(page);
+	page_unlock(page);
 }

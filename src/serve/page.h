@@ -26,6 +26,7 @@ struct page {
 	void *memory;
 	size_t size;
 	bool existed;          /* the file was there before: its machine may have run already */
+	bool machine_is_new;   /* ... but it has not; set before page_start */
 	bool locked;           /* no other process serves it */
 	bool live;             /* the registers are in the page */
 	unsigned held;         /* resets that are under way: nothing is taken from the page */
@@ -33,6 +34,8 @@ struct page {
 	uint64_t bell_ns;      /* when the bell last rang */
 	bool on_worker;        /* what is submitted now is run by the caller, the worker: */
 	bool taken;            /* `job` is to be run */
+	bool refusing;         /* what is submitted now is answered with TPM_RC_RETRY */
+	bool refused;          /* ... and something was */
 	struct worker_job job; /* the command */
 	/* To the worker, for a command that the loop found; the loop's. */
 	struct worker_job errand;
@@ -59,12 +62,29 @@ void page_ring(struct page *page);
 /** Nothing is taken from the page any more: the server stops. */
 void page_stop(struct page *page);
 
-/** Platform reset, around the TPM's: between the two calls nothing is taken from
- *  the page, and what was asked before the second has no answer after it. */
+/** Platform reset by a transport, around the TPM's: between the two calls nothing is
+ *  taken from the page, and what was asked before the second has no answer after it. */
 void page_begin_reset(struct page *page);
 void page_end_reset(struct page *page);
 
 /** Unmaps; the file stays, unless it was made here and never served. */
 void page_close(struct page *page);
+
+/* ---- for who follows the machine: without effect while the page is not served ---- */
+
+void page_lock(struct page *page);
+void page_unlock(struct page *page);
+
+/* Locked: */
+/** The machine was reset: registers and buffers as after a reset, what runs has no
+ *  answer; a command that is found now is answered with TPM_RC_RETRY. */
+void page_forget(struct page *page);
+/** Nothing is taken from the page until it is released. */
+void page_hold(struct page *page);
+void page_release(struct page *page);
+
+/** On the worker's thread: if the machine was reset and the TPM has not followed yet,
+ *  page and TPM are reset now. */
+void page_follow_machine(struct page *page);
 
 #endif

@@ -20,6 +20,7 @@
 
 #define CANCEL_TICK_NS   2000000  /* how often a held cancel line is looked at */
 #define REGISTER_TICK_NS 10000000 /* and whether the TPM device is there */
+#define CONNECT_TICK_NS  50000000 /* ... and whether the machine's monitor is there */
 
 void server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...)
 {
@@ -130,6 +131,49 @@ static const char *open_advice(const struct cvtpm_instance_config *config, int e
 	}
 }
 
+/* A TPM is fresh when its machine is. */
+static int begin_with_machine(struct server *server, struct cvtpm_instance *instance)
+{
+	const struct cvtpm_serve_config *config = server->config;
+	enum machine_age age = MACHINE_NEW;
+	const char *why = NULL;
+
+	if (server->machine.server)
+		CVTPM_TRY(machine_look(&server->machine, &age));
+	server->page.machine_is_new =
+		config->machine_is_new || (server->machine.server && age == MACHINE_NEW);
+	if (config->fail_until_reset)
+		why = "the machine has already run";
+	else if (age == MACHINE_HAS_RUN)
+		why = "the monitor says that the machine has already run";
+	else if (server->page.existed && !server->page.machine_is_new)
+		why = "the CRB page was there before, and its machine may have run already; with a "
+		      "new machine say --machine-is-new";
+	server->failed_at_start = why != NULL;
+	if (why)
+		cvtpm_instance_fail_until_reset(instance, why);
+	return 0;
+}
+
+void server_reset_tpm(struct server *server)
+{
+	struct worker_tpm *tpm = &server->worker.tpm;
+
+	if (!tpm->instance || !tpm->powered)
+		return;
+	int result = cvtpm_instance_reset(tpm->instance);
+
+	server_log(server, result < 0 ? CVTPM_LOG_ERROR : CVTPM_LOG_INFO,
+		   "the machine was reset, and so is the TPM%s%s", result < 0 ? ": " : "",
+		   result < 0 ? cvtpm_strerror(result) : "");
+	/* What was saved for TPM2_Startup(STATE) was for the machine's first start. */
+	if (result == 0 && server->config->startup != CVTPM_SERVE_STARTUP_NONE)
+		result = cvtpm_instance_startup(tpm->instance, false);
+	if (result < 0)
+		cvtpm_instance_fail_until_reset(tpm->instance,
+						"the reset did not leave a TPM that can be used");
+}
+
 static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 {
 	struct server *server = job->owner;
@@ -149,13 +193,10 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 	server->control.running = tpm->powered; /* nobody reads it before this is done */
 	tpm->loaded.wanted = config->flush_on_disconnect;
 
-	if (config->fail_until_reset)
-		cvtpm_instance_fail_until_reset(instance, "the machine has already run");
-	else if (server->page.existed && !config->machine_is_new)
-		cvtpm_instance_fail_until_reset(
-			instance, "the CRB page was there before, and its machine may have run "
-				  "already; with a new machine say --machine-is-new");
-	else if (config->startup != CVTPM_SERVE_STARTUP_NONE)
+	job->result = begin_with_machine(server, instance);
+	if (job->result < 0)
+		return;
+	if (!server->failed_at_start && config->startup != CVTPM_SERVE_STARTUP_NONE)
 		job->result = cvtpm_instance_startup(instance,
 						     config->startup == CVTPM_SERVE_STARTUP_STATE);
 	if (config->vtpm_proxy && job->result == 0 && tpm->powered)
@@ -208,6 +249,8 @@ static void say_ready(struct server *server)
 		line_add(where, sizeof where, "doorbell", config->doorbell);
 	if (server->proxy.server)
 		line_add(where, sizeof where, "vtpm-proxy", server->proxy.name);
+	if (server->machine.server)
+		line_add(where, sizeof where, "qmp", config->qmp);
 
 	snprintf(line, sizeof line, "ready: %s; %s", where, server->begins);
 	server->announced = true;
@@ -249,6 +292,8 @@ static void life_opened(struct worker_job *job)
 		server->result = page_start(&server->page);
 	if (server->result == 0 && server->proxy.server)
 		server->result = vtpm_proxy_start(&server->proxy);
+	if (server->result == 0 && server->machine.server)
+		server->result = machine_follow(&server->machine);
 	if (server->result < 0) {
 		server_stop(server);
 		return;
@@ -362,6 +407,7 @@ static int server_loop(struct server *server)
 {
 	static const struct timespec tick = {.tv_nsec = CANCEL_TICK_NS};
 	static const struct timespec register_tick = {.tv_nsec = REGISTER_TICK_NS};
+	static const struct timespec retry = {.tv_nsec = CONNECT_TICK_NS};
 	struct timespec page_wait;
 
 	life_begin(server, run_open, life_opened);
@@ -371,6 +417,10 @@ static int server_loop(struct server *server)
 		if (worker_wants_tick(&server->worker)) {
 			worker_tick(&server->worker);
 			timeout = &tick;
+		}
+		if (machine_waits(&server->machine) && server->phase == SERVER_READY) {
+			machine_try(&server->machine);
+			timeout = sooner(timeout, &retry);
 		}
 		if (server->page.live && server->phase == SERVER_READY) {
 			page_poll(&server->page, &page_wait);
@@ -434,6 +484,8 @@ static int bind_all(struct server *server)
 		CVTPM_TRY(bell_open(&server->bell, server, config->doorbell));
 	if (config->vtpm_proxy)
 		CVTPM_TRY(vtpm_proxy_open(&server->proxy, server));
+	if (config->qmp)
+		CVTPM_TRY(machine_init(&server->machine, server, config->qmp));
 	return 0;
 }
 
@@ -450,12 +502,20 @@ static int server_bell_fd(void *owner, int *timeout_ms)
 	return bell_fd(&((struct server *)owner)->bell, timeout_ms);
 }
 
+static void before_command(void *owner)
+{
+	page_follow_machine(&((struct server *)owner)->page);
+}
+
 static int server_work(struct server *server)
 {
 	const struct worker_watch watch = {
-		.fd = server_bell_fd, .ready = look_at_bell, .owner = server};
-	int result =
-		worker_begin(&server->worker, &server->loop, server->bell.server ? &watch : NULL);
+		.fd = server->bell.server ? server_bell_fd : NULL,
+		.ready = look_at_bell,
+		.before = server->machine.server ? before_command : NULL,
+		.owner = server,
+	};
+	int result = worker_begin(&server->worker, &server->loop, &watch);
 
 	if (result < 0) {
 		server_log(server, CVTPM_LOG_ERROR, "no descriptor or thread for the server: %s",
@@ -481,6 +541,7 @@ static int server_run(struct server *server)
 		result = server_work(server);
 	for (size_t i = 0; i < server->listeners; i++)
 		listener_close(&server->listener[i]);
+	machine_close(&server->machine);
 	bell_close(&server->bell);
 	page_close(&server->page);
 	vtpm_proxy_close(&server->proxy);

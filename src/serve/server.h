@@ -10,13 +10,14 @@
 #include "serve/control.h"
 #include "serve/listen.h"
 #include "serve/loop.h"
+#include "serve/machine.h"
 #include "serve/page.h"
 #include "serve/vtpm_proxy.h"
 #include "serve/worker.h"
 
 /* Descriptors that are no client's: listeners, signals, worker, a TPM device. */
 #define SERVER_MAX_LISTENERS 5
-#define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 5)
+#define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 6)
 
 enum server_phase {
 	SERVER_OPENING, /* the worker makes or opens the instance */
@@ -32,7 +33,8 @@ struct server {
 	uint32_t buffer_size; /* the largest command and response */
 	enum server_phase phase;
 	bool stop_wanted;
-	int result; /* what cvtpm_serve returns */
+	bool failed_at_start; /* the TPM is in failure mode until the platform resets it */
+	int result;           /* what cvtpm_serve returns */
 
 	struct loop loop;
 	struct worker worker;
@@ -46,11 +48,12 @@ struct server {
 	bool turning_away;   /* has been said */
 	int spare_fd;        /* given up to accept, and close, a client too many */
 	struct control control;
-	struct page page; /* page.server NULL: none */
-	struct bell bell; /* bell.server NULL: none; the worker's once it runs */
 	struct vtpm_proxy proxy;
-	const char *begins; /* how the TPM begins, for people */
-	bool announced;     /* config->ready has been told */
+	const char *begins;     /* how the TPM begins, for people */
+	bool announced;         /* config->ready has been told */
+	struct page page;       /* page.server NULL: none */
+	struct machine machine; /* machine.server NULL: nobody tells of it */
+	struct bell bell;       /* bell.server NULL: none; the worker's once it runs */
 };
 
 /** One line for the operator. */
@@ -59,6 +62,9 @@ server_log(struct server *server, enum cvtpm_log_level level, const char *format
 
 /** Asks the server to end as SIGTERM does; the loop sees to it. */
 void server_stop(struct server *server);
+
+/** On the worker's thread: the machine was reset, and so is the TPM. */
+void server_reset_tpm(struct server *server);
 
 /** There is no room for one more client, for the reason `why`. */
 void server_turn_away(struct server *server, const char *why);

@@ -106,6 +106,8 @@ static void *worker_main(void *argument)
 
 	while (worker_take(w, &job)) {
 		if (job) {
+			if (w->watch.before && job->run == worker_run_command)
+				w->watch.before(w->watch.owner);
 			job->run(job, &w->tpm);
 			worker_finish(w, job);
 		}

@@ -58,6 +58,8 @@ struct worker_watch {
 	 * call `ready` anyway, or -1. */
 	int (*fd)(void *owner, int *timeout_ms);
 	void (*ready)(void *owner);
+	/* Before each TPM command of the queue. */
+	void (*before)(void *owner);
 	void *owner;
 };
 

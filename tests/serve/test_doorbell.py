@@ -143,9 +143,7 @@ def test_cancel(guest):
 
 
 def test_a_command_that_is_changed_after_it_rang_is_the_old_one(guest):
-    assert guest.word(pg.CTRL_STS) & 2
-    guest.start(create_primary_rsa(2048, unique=b"changed"))
-    until(lambda: not guest.word(pg.CTRL_STS) & 2, "tpmIdle to go, with the command")
+    guest.start_and_see_taken(create_primary_rsa(2048, unique=b"changed"))
     guest.memory[pg.BUFFER:pg.BUFFER + 12] = startup()
     guest.ring()
     response = guest.response()
@@ -188,8 +186,7 @@ def test_other_transports_take_turns_with_the_bell(server, guest):
 
 
 def test_stopping_ends_the_command_that_rang(server, guest):
-    guest.start(create_primary_rsa(2048, unique=os.urandom(8)))
-    until(lambda: not guest.word(pg.CTRL_STS) & 2, "the command to be taken")
+    guest.start_and_see_taken(create_primary_rsa(2048, unique=os.urandom(8)))
     assert server.stop() == 0
     assert not server.bell.exists()
 

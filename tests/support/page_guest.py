@@ -61,6 +61,13 @@ class PageGuest(Commands):
         self.put(CTRL_START, 1)
         self.ring()
 
+    def start_and_see_taken(self, command):
+        """The same, from Idle, whose end shows that the server has the command."""
+        self.put(CTRL_REQ, 2)
+        until(lambda: self.word(CTRL_STS) & 2, "tpmIdle")
+        self.start(command)
+        until(lambda: not self.word(CTRL_STS) & 2, "the command to be taken")
+
     def finished(self):
         return self.word(CTRL_START) & 1 == 0
 
