@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 import page_guest as pg
-from cvtpm_test import (LIMIT, RC_FAILURE, RC_INITIALIZE, RC_SUCCESS, Server, create_primary_rsa, response_code, run,
+from cvtpm_test import (LIMIT, RC_COMMAND_SIZE, RC_FAILURE, RC_INITIALIZE, RC_SUCCESS, Server, create_primary_rsa, response_code, run,
                         startup, wait_until)
 from page_guest import PageGuest, until
 
@@ -97,9 +97,19 @@ def serve(paths, *options, qmp=True):
                   *options)
 
 
+def startup_around_a_reset(guest):
+    """The response code of a guest that is faster than any machine's firmware: it may write its command in the very
+    moment in which the page is wiped, and then finds a buffer that is empty, or was when the command was taken."""
+    guest.start(startup())
+    until(guest.finished, "START to become 0")
+    response = bytes(guest.memory[pg.BUFFER:pg.BUFFER + 10])
+    code = response_code(response) if any(response) else RC_RETRY
+    return RC_RETRY if code == RC_COMMAND_SIZE else code
+
+
 def start_tpm(guest, wanted=RC_SUCCESS):
     """TPM2_Startup of a machine that has just been reset."""
-    while (code := guest.startup()) == RC_RETRY:
+    while (code := startup_around_a_reset(guest)) == RC_RETRY:
         pass
     assert code == wanted
 
@@ -143,11 +153,10 @@ def test_the_reset_is_known_before_a_command_that_comes_after_it(machine):
     for _ in range(200):
         guest.pcr_extend(1, EXTENDED)
         monitor.event("RESET")
-        code = guest.startup()
+        code = startup_around_a_reset(guest)
         seen.add(code)
-        while code == RC_RETRY:
-            code = guest.startup()
-        assert code == RC_SUCCESS
+        if code == RC_RETRY:
+            start_tpm(guest)
         assert guest.pcr_read(1) == fresh
     assert seen <= {RC_SUCCESS, RC_RETRY}
 
