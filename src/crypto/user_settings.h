@@ -129,14 +129,7 @@ static inline char *cvtpm_wc_strncpy(char *d, const char *s, size_t n)
 #define HAVE_ECC384
 #define HAVE_ECC521
 
-/* ---- public keys ---- */
-#define WOLFSSL_KEY_GEN
-#define WC_RSA_PSS
-#define WC_RSA_DIRECT
-#define WC_RSA_NO_PADDING
-#define WOLFSSL_RSA_OAEP
-#define WOLFSSL_PSS_SALT_LEN_DISCOVER
-#define WOLFSSL_PSS_LONG_SALT
+/* ---- public keys: of RSA only the arithmetic, WOLFSSL_HAVE_SP_RSA (number.h) ---- */
 #define HAVE_ECC
 #define HAVE_ECC_SIGN
 #define HAVE_ECC_VERIFY
@@ -144,7 +137,6 @@ static inline char *cvtpm_wc_strncpy(char *d, const char *s, size_t n)
 #define HAVE_ECC_CHECK_KEY
 #define HAVE_ECC_KEY_EXPORT
 #define HAVE_ECC_KEY_IMPORT
-#define WOLFSSL_VALIDATE_ECC_IMPORT
 #define HAVE_COMP_KEY
 #define NO_ASN
 #define NO_CERTS
