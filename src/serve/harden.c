@@ -73,7 +73,8 @@ void *cvtpm_secret_alloc(size_t size, const struct cvtpm_platform *platform)
 
 	if (memory == MAP_FAILED)
 		return NULL;
-	if (mlock(memory, size) < 0)
+	/* Page by page as it is touched: much of an instance is room for what may come. */
+	if (mlock2(memory, size, MLOCK_ONFAULT) < 0)
 		warn(platform, "the instance's memory (%zu bytes) cannot be locked: %s", size,
 		     strerror(errno));
 	if (madvise(memory, size, MADV_DONTDUMP) < 0)

@@ -45,7 +45,11 @@ static int native_create(struct cvtpm_tpm **tpm, const struct cvtpm_platform *pl
 
 	if (!t || !size_is_possible(size))
 		return CVTPM_ERR_PARAM;
-	memset(t, 0, sizeof *t);
+	memset(t, 0, offsetof(struct tpm, journal));
+	t->journal.used = 0;
+	t->journal.overflow = false;
+	t->nv.used = 0;
+	t->nv.dirty = t->nv.removing = false;
 	t->platform = platform;
 	t->buffer_size = size;
 	t->contexts.sessions.count = MAX_ACTIVE_SESSIONS;

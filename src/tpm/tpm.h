@@ -224,6 +224,8 @@ struct tpm {
 
 	struct rsa_cache rsa_keys;
 	struct frame frame;
+
+	/* From here on, room that is touched as it is needed. */
 	struct journal journal;
 
 	struct {
