@@ -58,7 +58,7 @@ enum tpm_option {
 
 static const struct argp_option options[] = {
 	{0, 0, 0, 0, "The TPM:", 3},
-	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (libtpms)", 3},
+	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine: libtpms (default) or native", 3},
 	{"state", OPTION_STATE, "DIR", 0,
 	 "the folder of a persistent TPM; without it the TPM is ephemeral", 3},
 	{"seal", OPTION_SEAL, "file:PATH|snp", 0,

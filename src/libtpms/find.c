@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct cvtpm_engine *const engines[] = {&cvtpm_engine_libtpms};
+static const struct cvtpm_engine *const engines[] = {&cvtpm_engine_libtpms, &cvtpm_engine_native};
 
 const struct cvtpm_engine *cvtpm_engine_find(const char *name)
 {
