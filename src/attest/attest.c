@@ -79,7 +79,7 @@ static int own_sized(struct attest *a, const struct tpm_value *value, struct cvt
 		      : own(a, sized, w.len, bytes);
 }
 
-void attest_begin(struct attest *a, struct tpm_connection *tpm)
+void attest_open(struct attest *a, struct tpm_connection *tpm)
 {
 	*a = (struct attest){.tpm = tpm};
 }

@@ -28,7 +28,7 @@ struct attest {
 
 /* All return 0, or a negative enum cvtpm_err with attest->error set. */
 
-void attest_begin(struct attest *attest, struct tpm_connection *tpm);
+void attest_open(struct attest *attest, struct tpm_connection *tpm);
 /** Flushes what was loaded, wipes and frees. */
 void attest_close(struct attest *attest);
 

@@ -349,7 +349,7 @@ static int run(const struct arguments *a)
 		free(tpm);
 		return CLI_FAULT;
 	}
-	attest_begin(&attest, tpm);
+	attest_open(&attest, tpm);
 	result = gather(&attest, &files, a);
 	if (result == CLI_YES)
 		result = write_bundle(&attest, a->output);

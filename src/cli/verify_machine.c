@@ -131,7 +131,7 @@ static int open_live(struct verify_machine *m, struct cli_files *files, bool ide
 	if (tpm_connection_open(tpm, m->tpm)) {
 		cli_error("%s", tpm->error);
 	} else {
-		attest_begin(&attest, tpm);
+		attest_open(&attest, tpm);
 		result = gather_live(m, &attest, files, identity_only);
 		attest_close(&attest);
 		tpm_connection_close(tpm);

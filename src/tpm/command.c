@@ -3,7 +3,7 @@
 #define COMMAND(name, ...)                                                                         \
 	static tpm_rc run_##name(struct tpm *t, void *in, void *out)                               \
 	{                                                                                          \
-		return name(t, in, out);                                                           \
+		return TPM2_##name(t, in, out);                                                           \
 	}
 #include "tpm/commands.def"
 #undef COMMAND

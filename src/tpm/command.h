@@ -7,7 +7,7 @@
  *
  *     struct NV_Read_in     authHandle, nvIndex, size, offset
  *     struct NV_Read_out    data
- *     tpm_rc NV_Read(struct tpm *, const struct NV_Read_in *, struct NV_Read_out *)
+ *     tpm_rc TPM2_NV_Read(struct tpm *, struct NV_Read_in *, struct NV_Read_out *)
  *
  * `in` may be changed by the body: it is scratch, wiped afterwards, as is `out`.
  */
@@ -80,7 +80,7 @@ struct command {
 		};                                                                                 \
 		out                                                                                \
 	};                                                                                         \
-	tpm_rc name(struct tpm *t, struct name##_in *in_, struct name##_out *out_);
+	tpm_rc TPM2_##name(struct tpm *t, struct name##_in *in_, struct name##_out *out_);
 #include "tpm/commands.def"
 #undef COMMAND
 /* clang-format on */
@@ -106,9 +106,9 @@ enum {
 
 /* The head of a body: NV_Read's is COMMAND_BODY(NV_Read). Gives it t, in, out. */
 #define COMMAND_BODY(name)                                                                         \
-	tpm_rc name(struct tpm *t __attribute__((unused)),                                         \
-		    struct name##_in *in __attribute__((unused)),                                  \
-		    struct name##_out *out __attribute__((unused)))
+	tpm_rc TPM2_##name(struct tpm *t __attribute__((unused)),                                  \
+			   struct name##_in *in __attribute__((unused)),                           \
+			   struct name##_out *out __attribute__((unused)))
 
 /* ---- the table ---- */
 

@@ -45,9 +45,11 @@ static void structures_lie_in_memory_as_c_lays_them(void **state)
 #define LIST(name, type, member, min, max)
 #define STRUCTURE(name, ...) check_layout(&type_##name);
 #define UNION(name, ...)
-#include "tpm/rows_end.h"
-#include "tpm/state.def"
+/* clang-format off */
 #include "tpm/types.def"
+#include "tpm/state.def"
+#include "tpm/rows_end.h"
+	/* clang-format on */
 	assert_int_equal(field_offset(type_TPMT_PUBLIC.fields, 5), offsetof(TPMT_PUBLIC, unique));
 	assert_int_equal(field_offset(type_TPMS_ATTEST.fields, 6), offsetof(TPMS_ATTEST, attested));
 	assert_int_equal(field_offset(type_TPMS_CLOCK_INFO.fields, 3),

@@ -82,7 +82,7 @@ static int take_entry(struct work *w, const struct cvtpm_log_event *event, bool 
 	if (entry->altered && !w->suspect.number)
 		w->suspect = *where;
 	w->count++;
-	TRY(pcr_extend(&w->d, w->value, entry->digest));
+	TRY(log_extend(&w->d, w->value, entry->digest));
 	if (!w->prefix_found && is_quoted(w, w->value)) {
 		w->prefix_found = true;
 		w->prefix = w->count;
@@ -160,7 +160,7 @@ static int try_change(struct work *w, enum change change, size_t at, const uint8
 		const uint8_t *digest = changed_digest(w, change, at, i);
 
 		if (digest)
-			TRY(pcr_extend(&w->d, value, digest));
+			TRY(log_extend(&w->d, value, digest));
 	}
 	*gives = is_quoted(w, value);
 	return 0;
@@ -208,7 +208,7 @@ static int try_changes(struct work *w, struct cvtpm_pcr_finding *finding)
 				finding->where = w->entry[at].where;
 				return 0;
 			}
-			TRY(pcr_extend(&w->d, before, w->entry[at].digest));
+			TRY(log_extend(&w->d, before, w->entry[at].digest));
 		}
 	}
 	return 0;

@@ -94,7 +94,7 @@ int cvtpm_log_check_data(const struct cvtpm_log_event *event, enum cvtpm_event_d
 				   : tcg_check_data(event, outcome);
 }
 
-int pcr_extend(struct digester *d, uint8_t value[CVTPM_TPM_DIGEST_MAX],
+int log_extend(struct digester *d, uint8_t value[CVTPM_TPM_DIGEST_MAX],
 	       const uint8_t digest[CVTPM_TPM_DIGEST_MAX])
 {
 	TRY(digester_start(d));

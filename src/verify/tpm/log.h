@@ -80,7 +80,7 @@ void set_open(struct set_reader *r, const struct cvtpm_log_set *set);
 int set_next(struct set_reader *r, struct cvtpm_log_event *event, struct cvtpm_log_place *where);
 
 /* value = H(value || digest), as TPM2_PCR_Extend. */
-int pcr_extend(struct digester *d, uint8_t value[CVTPM_TPM_DIGEST_MAX],
+int log_extend(struct digester *d, uint8_t value[CVTPM_TPM_DIGEST_MAX],
 	       const uint8_t digest[CVTPM_TPM_DIGEST_MAX]);
 
 #endif

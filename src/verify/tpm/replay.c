@@ -26,7 +26,7 @@ static int extend_bank(struct digester *d, struct cvtpm_bank_values *bank,
 		return 0;
 	}
 	TRY(rc);
-	return pcr_extend(d, bank->value[event->pcr], digest);
+	return log_extend(d, bank->value[event->pcr], digest);
 }
 
 static int replay(const struct cvtpm_log_set *set, struct cvtpm_pcrs *pcrs,
