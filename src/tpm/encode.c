@@ -31,8 +31,9 @@ static size_t secret_of(const struct client_session *s, const TPM2B_AUTH *auth,
 	return len;
 }
 
-/* Empty where nobody knows a secret, as a client may send it. */
-static int hmac_of(const struct client_session *s, const TPM2B_AUTH *auth,
+/* Empty where nobody knows a secret, as a client may send it; a command that had an HMAC
+ * gets one (`always`). */
+static int hmac_of(const struct client_session *s, const TPM2B_AUTH *auth, bool always,
 		   const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *mac)
 {
 	uint8_t secret[2 * MAX_DIGEST_SIZE];
@@ -41,7 +42,7 @@ static int hmac_of(const struct client_session *s, const TPM2B_AUTH *auth,
 	int err = 0;
 
 	mac->size = 0;
-	if (len) {
+	if (len || always) {
 		err = cvtpm_hmac_begin(&hmac, (enum cvtpm_hash_alg)s->authHash, secret, len);
 		for (size_t i = 0; i < count && !err; i++)
 			err = cvtpm_hmac_update(&hmac, parts[i].at, parts[i].len);
@@ -132,8 +133,8 @@ static int session_mac(const struct command *c, const void *in,
 	};
 
 	return err ? err
-		   : hmac_of(s, s->with_auth ? &s->auth : NULL, parts, sizeof parts / sizeof *parts,
-			     mac);
+		   : hmac_of(s, s->with_auth ? &s->auth : NULL, false, parts,
+			     sizeof parts / sizeof *parts, mac);
 }
 
 static int write_session(const struct command *c, const void *in,
@@ -213,6 +214,7 @@ static tpm_rc check_response_session(const struct command *c, struct reader *r,
 	TPM2B_NONCE nonce;
 	uint8_t attributes, head[8] = {0};
 	struct writer w = {head + 4, 4, false};
+	bool had_hmac;
 
 	if (type_read(&type_TPM2B_NONCE, &nonce, r, false) || read_u8(r, &attributes) ||
 	    type_read(&type_TPM2B_AUTH, &mac, r, false))
@@ -224,10 +226,12 @@ static tpm_rc check_response_session(const struct command *c, struct reader *r,
 	if (digest_of(s->authHash, (const struct cvtpm_octets[]){{head, sizeof head}, parameters},
 		      2, &hash))
 		return ENCODE_MALFORMED;
+	had_hmac = s->sessionKey.size || (s->with_auth && s->auth.size);
 	if (hmac_of(s,
 		    !s->with_auth   ? NULL
 		    : s->auth_after ? s->auth_after
 				    : &s->auth,
+		    had_hmac,
 		    (const struct cvtpm_octets[]){
 			    OCTETS(hash), OCTETS(nonce), OCTETS(s->nonceCaller), {&attributes, 1}},
 		    4, &expected))

@@ -38,8 +38,7 @@ struct key make_hmac(struct rig *r, TPMA_OBJECT attributes, TPM_ALG_ID hash, con
 					.nameAlg = TPM_ALG_SHA256,
 					.objectAttributes = attributes},
 	};
-	TPMT_KEYEDHASH_SCHEME *scheme =
-		&in.inPublic.publicArea.parameters.keyedHashDetail.scheme;
+	TPMT_KEYEDHASH_SCHEME *scheme = &in.inPublic.publicArea.parameters.keyedHashDetail.scheme;
 	struct CreatePrimary_out out;
 
 	scheme->scheme = hash == TPM_ALG_NULL ? TPM_ALG_NULL : TPM_ALG_HMAC;

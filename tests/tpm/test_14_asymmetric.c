@@ -62,15 +62,16 @@ static void padding_is_selected_by_table_43(void **state)
 		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_NULL, 0, 0, TPM_ALG_OAEP},
 		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_RSAES, 0, RC_P(2, TPM_RC_SCHEME), 0},
 		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_OAEP, TPM_ALG_SHA256, 0, TPM_ALG_OAEP},
-		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_OAEP, TPM_ALG_SHA384, RC_P(2, TPM_RC_SCHEME), 0},
+		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_OAEP, TPM_ALG_SHA384, RC_P(2, TPM_RC_SCHEME),
+		 0},
 	};
 	struct rig *r = begin();
 	struct key raw = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, rows[i].own, rows[i].own_hash,
-					true);
+		struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, rows[i].own,
+					rows[i].own_hash, true);
 		struct RSA_Encrypt_in in = encrypt_in(k.handle, rows[i].in, rows[i].in_hash);
 		struct RSA_Encrypt_out out;
 		struct RSA_Decrypt_out plain;
@@ -119,7 +120,8 @@ static void decrypt_refuses_wrong_padding(void **state)
 	(void)state;
 	RC(decrypt(r, k.handle, oaep, "labe", vector_oaep, 256, &out), rc);
 	RC(decrypt(r, k.handle, oaep, NULL, vector_oaep, 256, &out), rc);
-	RC(decrypt(r, k.handle, padding(TPM_ALG_OAEP, TPM_ALG_SHA1), "label", vector_oaep, 256, &out),
+	RC(decrypt(r, k.handle, padding(TPM_ALG_OAEP, TPM_ALG_SHA1), "label", vector_oaep, 256,
+		   &out),
 	   rc);
 	RC(decrypt(r, k.handle, padding(TPM_ALG_RSAES, 0), NULL, vector_oaep, 256, &out), rc);
 	memcpy(cipher, vector_oaep, sizeof cipher);
@@ -136,7 +138,8 @@ static void decrypt_wants_a_number_below_the_modulus(void **state)
 	struct RSA_Decrypt_out out;
 
 	(void)state;
-	RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 255, &out), TPM_RC_SIZE);
+	RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 255, &out),
+	   TPM_RC_SIZE);
 	RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 0, &out), TPM_RC_SIZE);
 	if (!on_libtpms(r)) {
 		RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_n, 256, &out),
@@ -151,7 +154,8 @@ static void decrypt_wants_a_number_below_the_modulus(void **state)
 static void decrypt_wants_the_right_key(void **state)
 {
 	struct rig *r = begin();
-	TPMT_PUBLIC ecc = template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
+	TPMT_PUBLIC ecc =
+		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key e = make_primary(r, TPM_RH_OWNER, &ecc, "");
 	struct key s = load_rsa(r, TPMA_OBJECT_SIGN | USER, TPM_ALG_NULL, 0, true);
 	struct key d = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
@@ -233,7 +237,8 @@ static void encrypt_without_padding_is_rsaep(void **state)
 static void encrypt_wants_the_right_key(void **state)
 {
 	struct rig *r = begin();
-	TPMT_PUBLIC ecc = template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
+	TPMT_PUBLIC ecc =
+		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key e = make_primary(r, TPM_RH_OWNER, &ecc, "");
 	struct key s = load_rsa(r, TPMA_OBJECT_SIGN, TPM_ALG_NULL, 0, false);
 	struct key d = load_rsa(r, TPMA_OBJECT_DECRYPT, TPM_ALG_NULL, 0, false);
@@ -294,7 +299,8 @@ static void ecdh_wants_the_right_key(void **state)
 	struct key sign = make_primary(r, TPM_RH_OWNER, &t, ""), rsa, parent;
 	TPMT_PUBLIC storage = rig_storage_template();
 	struct ECDH_KeyGen_in gen_in;
-	struct ECDH_ZGen_in in = {.keyHandle = sign.handle, .inPoint.point = sign.public.unique.ecc};
+	struct ECDH_ZGen_in in = {.keyHandle = sign.handle,
+				  .inPoint.point = sign.public.unique.ecc};
 	struct ECDH_ZGen_out out;
 
 	(void)state;
@@ -318,7 +324,8 @@ static void ecdh_wants_the_right_key(void **state)
 static void ecdh_reads_points_of_any_length(void **state)
 {
 	struct rig *r = begin();
-	TPMT_PUBLIC t = template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
+	TPMT_PUBLIC t =
+		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key k = make_primary(r, TPM_RH_OWNER, &t, "");
 	struct ECDH_ZGen_in in = {.keyHandle = k.handle, .inPoint.point = k.public.unique.ecc};
 	TPM2B_ECC_PARAMETER *x = &in.inPoint.point.x;
