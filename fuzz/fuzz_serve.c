@@ -9,6 +9,7 @@
 #include "serve/mssim_protocol.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
@@ -41,6 +42,23 @@ static void mssim(enum mssim_port port, const uint8_t *in, size_t len)
 	CHECK(mssim_name(request.number)[0] != '?');
 }
 
+/* It decrypts in place; no input can guess the tag. */
+static void sealed(const uint8_t *in, size_t len)
+{
+	static const uint8_t key[ENVELOPE_KEY_SIZE];
+	uint8_t *copy = malloc(len ? len : 1);
+	const uint8_t *payload;
+	size_t payload_len;
+	const char *why;
+
+	CHECK(copy);
+	if (len)
+		memcpy(copy, in, len);
+	CHECK(envelope_unseal(copy, len, CVTPM_BLOB_PERMANENT, "libtpms", key, &payload,
+			      &payload_len, &why) < 0);
+	free(copy);
+}
+
 static void control(const uint8_t *in, size_t len)
 {
 	struct control_request request, before;
@@ -51,6 +69,7 @@ static void control(const uint8_t *in, size_t len)
 	if (envelope_open(in, len, CVTPM_BLOB_PERMANENT, "libtpms", &payload, &payload_len, &why) ==
 	    0)
 		CHECK(payload_len + ENVELOPE_OVERHEAD == len);
+	sealed(in, len);
 	if (control_look(in, len, &request) != CONTROL_WHOLE)
 		return;
 	CHECK(request.used >= 4 && request.used <= len);

@@ -74,6 +74,8 @@ struct cvtpm_instance_config {
 	const struct cvtpm_issuer *issuer;   /* NULL: the per-boot issuer */
 	unsigned eks;                        /* of enum cvtpm_ek; 0: RSA 2048, P-256, P-384 */
 	unsigned pcr_banks;                  /* of enum cvtpm_pcr_bank; 0: the default */
+	const char *machine;                 /* a name of the virtual machine for the platform
+						certificate of a TPM without evidence; NULL */
 	bool leave_off;                      /* open it powered off: the first power on is its
 						user's */
 	bool random_platform_auth;           /* set platformAuth to a discarded random value

@@ -41,11 +41,30 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum cvtpm_serve_startup {
 	CVTPM_SERVE_STARTUP_NONE, /* the TPM waits for its user's TPM2_Startup */
 	CVTPM_SERVE_STARTUP_CLEAR,
 	CVTPM_SERVE_STARTUP_STATE,
+};
+
+/* Descriptors that the caller has open, each -1 where there is none. They are
+ * cvtpm_serve's from then on. */
+struct cvtpm_serve_passed {
+	int data; /* a connected stream socket or a character device: TPM commands, one after
+		     the other. The server ends when it does. */
+	int data_listener; /* listening sockets: of TPM commands, of the control channel */
+	int ctrl_listener;
+	int ctrl_client; /* a connection of the control channel */
+};
+
+/* A socket file that others than the caller may use: who names it widens whose
+ * platform this is. */
+struct cvtpm_serve_file {
+	unsigned mode; /* permission bits */
+	uid_t uid;     /* (uid_t)-1, (gid_t)-1: the caller's */
+	gid_t gid;
 };
 
 struct cvtpm_serve_config {
@@ -66,8 +85,23 @@ struct cvtpm_serve_config {
 	const char *unix_path;
 	const char *mssim; /* ADDR:PORT of the commands; the platform's is PORT + 1 */
 	const char *ctrl;  /* "unix:PATH" or "tcp:ADDR:PORT" */
+	const struct cvtpm_serve_passed *passed;  /* NULL: none */
+	const struct cvtpm_serve_file *unix_file; /* NULL: mode 0600, the caller's */
+	const struct cvtpm_serve_file *ctrl_file;
 	bool insecure_listen;
 	bool ctrl_terminate; /* end when the last control connection closes */
+
+	/* What is particular to swtpm's users (docs/swtpm.md). */
+	bool powered;        /* with a control channel: on from the start, without an INIT */
+	bool make;           /* where the store is empty, make a TPM in it first */
+	bool data_terminate; /* end when a connection of TPM commands closes */
+	bool data_once;      /* close such a connection after each answer */
+	bool data_locality;  /* a command 0x20001000 sets the locality of the commands behind it */
+	bool no_locality_4;  /* SET_LOCALITY and that command refuse it */
+	bool no_auto_shutdown; /* take power without TPM2_Shutdown */
+	/* 32 bytes: state blobs go out and come in encrypted under this key, and no
+	 * other way. NULL: in the clear. */
+	const uint8_t *migration_key;
 
 	/* When a socket's connection ends, flush the objects and sessions that it loaded
 	 * and that are loaded still: for users without a resource manager that go

@@ -2,6 +2,8 @@
 #ifndef CVTPM_CLI_H
 #define CVTPM_CLI_H
 
+#include <stdbool.h>
+
 /* Exit statuses, the same for every subcommand. */
 enum cli_exit {
 	CLI_YES = 0,     /* done, or: to be trusted */
@@ -25,6 +27,11 @@ int cmd_policy(int argc, char **argv);
 int cmd_ca(int argc, char **argv);
 int cmd_crb_client(int argc, char **argv);
 int cmd_acpi(int argc, char **argv);
+int cmd_swtpm(int argc, char **argv);
+
+/** Whether a program of this name is one of swtpm's work-alikes; runs it. */
+bool swtpm_is_program(const char *name);
+int swtpm_run_program(const char *name, int argc, char **argv);
 
 /* One line on standard error, "cvtpm NAME: ...": what failed, with which value,
  * and what to do about it. */

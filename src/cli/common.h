@@ -20,7 +20,11 @@ struct tpm_options {
 	const char *lab_dir; /* NULL: the default */
 	const char *ca;      /* folder of a CA; NULL: the per-boot issuer */
 	bool random_platform_auth;
-	bool exportable; /* `serve`'s own: make it without evidence, whatever there is */
+	/* Not options of these, but other subcommands' way to say them: */
+	const uint8_t *key; /* of a sealed state, CVTPM_STORE_KEY_SIZE bytes, in place of `seal` */
+	bool no_evidence;   /* ask nobody for any, and say nothing */
+	bool errors_only;   /* log no more than errors and warnings */
+	bool exportable;    /* `serve`'s own: make it without evidence, whatever there is */
 };
 
 /* For struct argp_child; the child's input is the struct tpm_options, which is

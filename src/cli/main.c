@@ -21,6 +21,7 @@ static const struct cli_command commands[] = {
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
 	{"acpi", "write the ACPI tables by which a guest finds a CRB page", cmd_acpi},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
+	{"swtpm", "the command lines of swtpm, swtpm_setup and swtpm_ioctl", cmd_swtpm},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -62,19 +63,22 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
 	return command->run(argc, argv);
 }
 
-/* Keylime runs its ek_check_script without arguments: so it has a name of its own. */
-static bool is_keylime(int argc, char **argv)
+static const char *own_name(int argc, char **argv)
 {
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 
-	name = name ? name + 1 : argc > 0 ? argv[0] : "";
-	return strcmp(name, "cvtpm-keylime-ek-check") == 0;
+	return name ? name + 1 : argc > 0 ? argv[0] : "";
 }
 
 int main(int argc, char **argv)
 {
-	if (is_keylime(argc, argv))
+	const char *name = own_name(argc, argv);
+
+	/* Keylime runs its ek_check_script without arguments: so it has a name of its own. */
+	if (strcmp(name, "cvtpm-keylime-ek-check") == 0)
 		return cmd_keylime(argc, argv);
+	if (swtpm_is_program(name)) /* links in a folder of their own */
+		return swtpm_run_program(name, argc, argv);
 	argp_err_exit_status = CLI_FAULT;
 	program_invocation_name = program_invocation_short_name = (char[]){"cvtpm"};
 

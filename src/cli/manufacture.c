@@ -2,7 +2,6 @@
 #include "cli/common.h"
 #include "cli/tpm.h"
 #include "cvtpm/err.h"
-#include "cvtpm/serve.h"
 #include "cvtpm/stores.h"
 
 #include <stdio.h>
@@ -46,26 +45,6 @@ static const struct argp manufacture_argp = {
 	NULL,
 	NULL};
 
-/* Everything is made in memory, and comes into the folder with one commit. */
-static int manufacture(struct cli_tpm *tpm)
-{
-	const size_t size = cvtpm_instance_size(tpm->config.engine);
-	char message[CVTPM_STORE_MESSAGE_SIZE];
-	struct cvtpm_store *scratch;
-	void *memory = cvtpm_secret_alloc(size, &tpm->platform);
-
-	if (!memory)
-		return CVTPM_ERR_NO_MEMORY;
-	int err = cvtpm_store_memory_open(&scratch, 0, message);
-
-	if (err == 0) {
-		err = cvtpm_instance_manufacture(memory, &tpm->platform, scratch, &tpm->config);
-		cvtpm_store_close(scratch);
-	}
-	cvtpm_secret_free(memory, size);
-	return err;
-}
-
 static double seconds_since(const struct timespec *begin)
 {
 	struct timespec now;
@@ -103,7 +82,7 @@ int cmd_manufacture(int argc, char **argv)
 	argp_parse(&manufacture_argp, argc, argv, 0, NULL, &o);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	if (cli_tpm_open(&tpm, &o, CVTPM_STORE_CREATE) == 0)
-		status = say_result(&o, manufacture(&tpm), &begin);
+		status = say_result(&o, cli_tpm_manufacture(&tpm), &begin);
 	cli_tpm_close(&tpm);
 	return status;
 }

@@ -52,10 +52,14 @@ static uint64_t platform_time_of_day(void *context)
 
 static void platform_log(void *context, enum cvtpm_log_level level, const char *line)
 {
-	(void)context;
+	const struct cli_tpm *tpm = context;
+
 	switch (level) {
-	case CVTPM_LOG_ERROR:
 	case CVTPM_LOG_INFO:
+		if (tpm->errors_only)
+			break;
+		/* fall through */
+	case CVTPM_LOG_ERROR:
 		cli_error("%s", line);
 		break;
 	case CVTPM_LOG_WARN:
@@ -218,13 +222,15 @@ static int key_from_snp(struct cli_tpm *tpm, uint8_t key[CVTPM_STORE_KEY_SIZE])
 
 static int seal_store(struct cli_tpm *tpm, const struct tpm_options *options)
 {
-	const bool snp = strcmp(options->seal, "snp") == 0;
+	const bool snp = !options->key && strcmp(options->seal, "snp") == 0;
 	uint8_t key[CVTPM_STORE_KEY_SIZE];
 	char message[CVTPM_STORE_MESSAGE_SIZE];
 	struct cvtpm_store *sealed;
 
-	if ((snp ? key_from_snp(tpm, key) : key_from_file(options->seal + strlen("file:"), key)) !=
-	    0)
+	if (options->key)
+		memcpy(key, options->key, sizeof key);
+	else if ((snp ? key_from_snp(tpm, key)
+		      : key_from_file(options->seal + strlen("file:"), key)) != 0)
 		return CLI_FAULT;
 	const int err = cvtpm_store_sealed_open(&sealed, tpm->platform.store, key,
 						snp ? CVTPM_STORE_SEALED_SNP : CVTPM_STORE_SEALED,
@@ -251,15 +257,15 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 	if (err < 0) {
 		tpm->platform.store = NULL;
 		cli_error("%s%s%s", message[0] ? message : cvtpm_strerror(err),
-			  err == CVTPM_ERR_NOT_FOUND
+			  err == CVTPM_ERR_NOT_FOUND && !options->no_evidence
 				  ? "; make a TPM there with `cvtpm manufacture --state "
 				  : "",
-			  err == CVTPM_ERR_NOT_FOUND ? "DIR`" : "");
+			  err == CVTPM_ERR_NOT_FOUND && !options->no_evidence ? "DIR`" : "");
 		return CLI_FAULT;
 	}
 	if (message[0])
 		cli_error("warning: %s", message);
-	if (options->seal)
+	if (options->seal || options->key)
 		return seal_store(tpm, options);
 	if (!options->state)
 		return 0;
@@ -270,9 +276,9 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 		return CLI_FAULT;
 	}
 	if (err == 1) {
-		cli_error("the state in %s is sealed: say --seal file:PATH or --seal snp, as when "
-			  "it was made",
-			  options->state);
+		cli_error("the state in %s is sealed: say %s, as when it was made", options->state,
+			  options->no_evidence ? "--key ... (swtpm_setup: --keyfile or --pwdfile)"
+					       : "--seal file:PATH or --seal snp");
 		return CLI_FAULT;
 	}
 	return 0;
@@ -316,13 +322,16 @@ int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigne
 			   .pcr_banks = options->pcr_banks,
 			   .random_platform_auth = options->random_platform_auth},
 	};
+	tpm->errors_only = options->errors_only;
 	umask(077);
 	cvtpm_harden_process(&tpm->platform);
-	if (options->lab ? open_lab(tpm, options->lab_dir) : open_device(tpm))
+	if (!options->no_evidence &&
+	    (options->lab ? open_lab(tpm, options->lab_dir) : open_device(tpm)))
 		return CLI_FAULT;
 	if (open_store(tpm, options, store_flags))
 		return CLI_FAULT;
-	settle_evidence(tpm, options->exportable);
+	if (!options->no_evidence)
+		settle_evidence(tpm, options->exportable);
 	return options->ca ? open_ca(tpm, options->ca) : 0;
 }
 
@@ -333,4 +342,24 @@ void cli_tpm_close(struct cli_tpm *tpm)
 		tpm->provider->ops->close(tpm->provider);
 	cvtpm_amdsp_lab_close(tpm->lab);
 	cvtpm_ca_close(tpm->ca);
+}
+
+/* Everything is made in memory, and comes into the folder with one commit. */
+int cli_tpm_manufacture(struct cli_tpm *tpm)
+{
+	const size_t size = cvtpm_instance_size(tpm->config.engine);
+	char message[CVTPM_STORE_MESSAGE_SIZE];
+	struct cvtpm_store *scratch;
+	void *memory = cvtpm_secret_alloc(size, &tpm->platform);
+
+	if (!memory)
+		return CVTPM_ERR_NO_MEMORY;
+	int err = cvtpm_store_memory_open(&scratch, 0, message);
+
+	if (err == 0) {
+		err = cvtpm_instance_manufacture(memory, &tpm->platform, scratch, &tpm->config);
+		cvtpm_store_close(scratch);
+	}
+	cvtpm_secret_free(memory, size);
+	return err;
 }

@@ -21,12 +21,16 @@ struct cli_tpm {
 	struct cvtpm_amdsp_lab *lab;
 	struct cvtpm_snp_provider *provider;
 	atomic_bool cancelled; /* platform.cancelled */
+	bool errors_only;
 };
 
 /** Hardens the process and opens all of it. `store_flags`: of enum
  *  cvtpm_store_lmdb_flags. 0, or CLI_FAULT after one line on standard error.
  *  Says on standard error what the TPM's evidence will be worth. */
 int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags);
+
+/** Makes a TPM in the empty store, all of it with one commit. As cvtpm_instance_manufacture. */
+int cli_tpm_manufacture(struct cli_tpm *tpm);
 
 /** Closes all of it; also after a failed open. */
 void cli_tpm_close(struct cli_tpm *tpm);

@@ -83,7 +83,8 @@ struct cvtpm_platform_facts {
 	const char *manufacturer; /* "cvtpm" */
 	const char *model;        /* e.g. "SEV-SNP confidential virtual machine" */
 	const char *version;
-	const char *serial; /* hex of the report's REPORT_ID, or NULL */
+	const char *serial;  /* hex of the report's REPORT_ID, or NULL */
+	const char *machine; /* without one, what stands in its place as serial number, or NULL */
 };
 
 /** The platform certificate (attribute certificate, version 2): its holder is

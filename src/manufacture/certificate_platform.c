@@ -150,8 +150,9 @@ static void write_subject_alt_name(struct der *d, const struct cvtpm_platform_fa
 	certificate_rdn(d, OID_PLATFORM_MANUFACTURER, facts->manufacturer);
 	certificate_rdn(d, OID_PLATFORM_MODEL, facts->model);
 	certificate_rdn(d, OID_PLATFORM_VERSION, facts->version);
-	if (facts->serial != NULL)
-		certificate_rdn(d, OID_PLATFORM_SERIAL, facts->serial);
+	if (facts->serial != NULL || facts->machine != NULL)
+		certificate_rdn(d, OID_PLATFORM_SERIAL,
+				facts->serial ? facts->serial : facts->machine);
 	der_end(d);
 	der_end(d);
 	der_end(d);

@@ -4,19 +4,13 @@
 #include "crypto/mem.h"
 #include "cvtpm/err.h"
 #include "cvtpm/store.h"
+#include "manufacture/banks.h"
 #include "manufacture/owner.h"
 #include "manufacture/version.h"
 #include "snp/report.h"
 
 #define INDEX_ISSUER_CERTIFICATE   0x01C00100u
 #define INDEX_PLATFORM_CERTIFICATE 0x01C08000u
-
-#define ALG_SHA1   0x0004u
-#define ALG_SHA256 0x000Bu
-#define ALG_SHA384 0x000Cu
-#define ALG_SHA512 0x000Du
-#define ALL_PCRS   0x00FFFFFFu
-#define MAX_BANKS  16
 
 /* libtpms' largest index; engines with larger ones have room for the host's
  * certificate table and claims in the EK certificate. */
@@ -85,49 +79,6 @@ static int get_facts(struct cvtpm_instance *o, struct cvtpm_tpm_facts *facts)
 
 /* ---- PCR banks ---- */
 
-static bool is_wanted(unsigned wanted, uint16_t hash)
-{
-	switch (hash) {
-	case ALG_SHA1:
-		return wanted & CVTPM_PCR_SHA1;
-	case ALG_SHA256:
-		return wanted & CVTPM_PCR_SHA256;
-	case ALG_SHA384:
-		return wanted & CVTPM_PCR_SHA384;
-	case ALG_SHA512:
-		return wanted & CVTPM_PCR_SHA512;
-	default:
-		return false;
-	}
-}
-
-static unsigned count_bits(unsigned bits)
-{
-	unsigned count = 0;
-
-	for (; bits; bits &= bits - 1)
-		count++;
-	return count;
-}
-
-/* Sets the banks to what is wanted; true when some must change for that. */
-static int choose_banks(struct cvtpm_instance *o, struct tpm_pcr_bank *banks, size_t *count,
-			bool *change)
-{
-	unsigned wanted = o->config.pcr_banks, found = 0;
-
-	*change = false;
-	CVTPM_TRY(tpm_get_pcr_banks(&o->client, banks, count));
-	for (size_t i = 0; i < *count; i++) {
-		uint32_t pcrs = is_wanted(wanted, banks[i].hash) ? ALL_PCRS : 0;
-
-		*change |= banks[i].pcrs != pcrs;
-		banks[i].pcrs = pcrs;
-		found += pcrs != 0;
-	}
-	return found == count_bits(wanted) ? 0 : CVTPM_ERR_UNSUPPORTED;
-}
-
 static int reset_and_start(struct cvtpm_instance *o)
 {
 	CVTPM_TRY(tpm_shutdown(&o->client, TPM_SU_CLEAR));
@@ -138,17 +89,17 @@ static int reset_and_start(struct cvtpm_instance *o)
 /* An allocation takes effect at the next reset (Part 3, 22.5). */
 static int set_banks(struct cvtpm_instance *o)
 {
-	struct tpm_pcr_bank banks[MAX_BANKS];
-	size_t count = MAX_BANKS;
+	struct tpm_pcr_bank banks[BANKS_MAX];
+	size_t count = BANKS_MAX;
 	bool change;
 
-	CVTPM_TRY(choose_banks(o, banks, &count, &change));
+	CVTPM_TRY(banks_choose(&o->client, o->config.pcr_banks, banks, &count, &change));
 	if (!change)
 		return 0;
 	CVTPM_TRY(tpm_pcr_allocate(&o->client, banks, count));
 	CVTPM_TRY(reset_and_start(o));
-	count = MAX_BANKS;
-	CVTPM_TRY(choose_banks(o, banks, &count, &change));
+	count = BANKS_MAX;
+	CVTPM_TRY(banks_choose(&o->client, o->config.pcr_banks, banks, &count, &change));
 	return change ? CVTPM_ERR_STATE : 0;
 }
 
@@ -350,6 +301,7 @@ static int make_platform_certificate(struct cvtpm_instance *o, const struct cvtp
 		.manufacturer = "cvtpm",
 		.model = "virtual machine without TEE evidence",
 		.version = CVTPM_VERSION,
+		.machine = o->config.machine,
 	};
 	int err;
 

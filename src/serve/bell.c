@@ -21,7 +21,7 @@ int bell_open(struct bell *b, struct server *server, const char *where)
 	b->path = where;
 	b->connects = strncmp(where, CONNECT_PREFIX, prefix) == 0;
 	if (!b->connects) {
-		CVTPM_TRY(listener_open_unix(&b->listener, server, where));
+		CVTPM_TRY(listener_open_unix(&b->listener, server, where, NULL));
 		b->server = server;
 		return 0;
 	}

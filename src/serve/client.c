@@ -61,8 +61,11 @@ void client_end(struct client *c)
 static bool client_flush(struct client *c)
 {
 	while (c->out_done < c->out_len) {
-		const ssize_t n = send(c->source.fd, c->out + c->out_done, c->out_len - c->out_done,
-				       MSG_NOSIGNAL | MSG_DONTWAIT);
+		const uint8_t *at = c->out + c->out_done;
+		const size_t len = c->out_len - c->out_done;
+		const ssize_t n =
+			c->is_device ? write(c->source.fd, at, len)
+				     : send(c->source.fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -98,6 +101,8 @@ static ssize_t client_receive(struct client *c)
 				 .msg_control = control,
 				 .msg_controllen = sizeof control};
 
+	if (c->is_device)
+		return read(c->source.fd, bytes.iov_base, bytes.iov_len);
 	/* Descriptors that nobody asked for are closed by the kernel. */
 	if (!c->protocol->takes_descriptors)
 		return recv(c->source.fd, bytes.iov_base, bytes.iov_len, MSG_DONTWAIT);

@@ -45,13 +45,15 @@ struct client {
 	const struct client_protocol *protocol;
 	struct loop_source source;
 	struct worker_job job;
-	bool working;  /* `job` is the worker's */
-	bool resets;   /* `job` is a reset: page_end_reset is owed */
-	bool gone;     /* closed; waits for `job` */
-	bool flushes;  /* `job` flushes what this client has loaded */
-	bool eof;      /* the peer sends no more */
-	bool ending;   /* close when `out` is written */
-	bool draining; /* `out` is written; waits for the peer to close */
+	bool working;     /* `job` is the worker's */
+	bool resets;      /* `job` is a reset: page_end_reset is owed */
+	bool gone;        /* closed; waits for `job` */
+	bool flushes;     /* `job` flushes what this client has loaded */
+	bool is_device;   /* a character device: read and write, a command in one piece */
+	bool ends_server; /* when it is gone, the server ends */
+	bool eof;         /* the peer sends no more */
+	bool ending;      /* close when `out` is written */
+	bool draining;    /* `out` is written; waits for the peer to close */
 	struct {
 		uint32_t number;    /* the request at work */
 		uint32_t hash_left; /* bytes of a HASH_DATA still to come */

@@ -58,7 +58,7 @@ static enum client_step begin_power(struct client *c,
 
 static enum client_step set_locality(struct client *c, uint8_t locality)
 {
-	if (locality > 4)
+	if (locality > 4 || (locality == 4 && c->server->config->no_locality_4))
 		return answer_result(c, CONTROL_BAD_LOCALITY);
 	c->server->control.locality = locality;
 	return answer_result(c, CONTROL_SUCCESS);
@@ -158,7 +158,9 @@ static enum client_step get_config(struct client *c)
 	const bool sealed = kind == CVTPM_STORE_SEALED || kind == CVTPM_STORE_SEALED_SNP;
 
 	client_put_u32(c, CONTROL_SUCCESS);
-	client_put_u32(c, sealed ? CONTROL_CONFIG_FILE_KEY : 0);
+	client_put_u32(
+		c, (sealed ? CONTROL_CONFIG_FILE_KEY : 0) |
+			   (c->server->config->migration_key ? CONTROL_CONFIG_MIGRATION_KEY : 0));
 	return CLIENT_ANSWERED;
 }
 
@@ -339,7 +341,7 @@ static enum client_step answer_blob(struct client *c, uint32_t result)
 		return answer_no_blob(c, result);
 	}
 	client_put_u32(c, CONTROL_SUCCESS);
-	client_put_u32(c, 0); /* not encrypted */
+	client_put_u32(c, c->server->config->migration_key ? CONTROL_STATE_ENCRYPTED : 0);
 	client_put_u32(c, (uint32_t)(total - c->control.offset));
 	client_put_u32(c, (uint32_t)(total - c->control.offset));
 	c->control.sends = true;

@@ -34,7 +34,7 @@ int control_power_off(struct server *server, struct worker_tpm *tpm)
 	struct control *control = &server->control;
 	int result = 0;
 
-	if (tpm->powered)
+	if (tpm->powered && !server->config->no_auto_shutdown)
 		cvtpm_instance_shutdown(tpm->instance);
 	cvtpm_instance_power_off(tpm->instance);
 	tpm->powered = false;
@@ -158,18 +158,29 @@ void control_run_get_blob(struct worker_job *job, struct worker_tpm *tpm)
 	job->result = CVTPM_ERR_STATE;
 	if (!tpm->powered)
 		return;
-	job->result =
-		take_state(c->server, tpm->instance, kind, ENVELOPE_HEADER_SIZE,
-			   ENVELOPE_DIGEST_SIZE, &c->control.blob, &c->control.blob_len, &len);
-	if (job->result == 0)
+	const struct cvtpm_serve_config *config = c->server->config;
+	const bool sealed = config->migration_key != NULL;
+
+	job->result = take_state(c->server, tpm->instance, kind,
+				 sealed ? ENVELOPE_SEALED_BEFORE : ENVELOPE_HEADER_SIZE,
+				 sealed ? ENVELOPE_TAG_SIZE : ENVELOPE_DIGEST_SIZE,
+				 &c->control.blob, &c->control.blob_len, &len);
+	if (job->result < 0)
+		return;
+	if (sealed)
+		job->result = envelope_seal(c->control.blob, len, kind, engine_name(c->server),
+					    config->migration_key, config->platform);
+	else
 		job->result = envelope_close(c->control.blob, len, kind, engine_name(c->server));
+	if (job->result < 0)
+		control_blob_release(&c->control.blob, &c->control.blob_len);
 }
 
 void control_run_set_blob(struct worker_job *job, struct worker_tpm *tpm)
 {
 	struct client *c = client_of(job);
 	const enum cvtpm_blob kind = (enum cvtpm_blob)job->value;
-	const uint8_t *payload = NULL;
+	const uint8_t *key = c->server->config->migration_key, *payload = NULL;
 	const char *why = "";
 	size_t len = 0;
 
@@ -177,7 +188,10 @@ void control_run_set_blob(struct worker_job *job, struct worker_tpm *tpm)
 	if (tpm->powered)
 		return;
 	job->result = 0;
-	if (c->control.blob_len)
+	if (c->control.blob_len && key)
+		job->result = envelope_unseal(c->control.blob, c->control.blob_len, kind,
+					      engine_name(c->server), key, &payload, &len, &why);
+	else if (c->control.blob_len)
 		job->result = envelope_open(c->control.blob, c->control.blob_len, kind,
 					    engine_name(c->server), &payload, &len, &why);
 	if (job->result < 0)

@@ -56,6 +56,8 @@ enum control_result {
 
 #define CONTROL_INIT_DELETE_VOLATILE 1u
 #define CONTROL_CONFIG_FILE_KEY      1u /* GET_CONFIG: the state is encrypted */
+#define CONTROL_CONFIG_MIGRATION_KEY 2u /* GET_CONFIG: state blobs are */
+#define CONTROL_STATE_ENCRYPTED      2u /* GET_STATEBLOB: this one is */
 
 /* The most that SET_STATEBLOB and HASH_DATA may announce. */
 #define CONTROL_BLOB_MAX      (5u << 20)

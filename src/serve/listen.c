@@ -115,7 +115,19 @@ static int unix_failed(struct server *server, const char *path)
 	return CVTPM_ERR_IO;
 }
 
-int listener_open_unix(struct listener *l, struct server *server, const char *path)
+/* As its caller wants it; -1 and errno. */
+static int unix_share(const char *path, const struct cvtpm_serve_file *file)
+{
+	if (!file)
+		return 0;
+	if ((file->uid != (uid_t)-1 || file->gid != (gid_t)-1) &&
+	    lchown(path, file->uid, file->gid) < 0)
+		return -1;
+	return chmod(path, (mode_t)file->mode);
+}
+
+int listener_open_unix(struct listener *l, struct server *server, const char *path,
+		       const struct cvtpm_serve_file *file)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -142,7 +154,8 @@ int listener_open_unix(struct listener *l, struct server *server, const char *pa
 	 * never open to others, whatever the umask. */
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
-	    chmod(path, 0600) < 0 || lstat(path, &st) < 0 || listen(fd, BACKLOG) < 0) {
+	    chmod(path, 0600) < 0 || lstat(path, &st) < 0 || listen(fd, BACKLOG) < 0 ||
+	    unix_share(path, file) < 0) {
 		const int result = unix_failed(server, path);
 
 		close(fd);
@@ -153,6 +166,23 @@ int listener_open_unix(struct listener *l, struct server *server, const char *pa
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
 	snprintf(l->name, sizeof l->name, "%s", path);
+	return 0;
+}
+
+/* ---- passed ---- */
+
+int listener_open_passed(struct listener *l, struct server *server, int fd)
+{
+	socklen_t len = sizeof(int);
+	int listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		server_log(server, CVTPM_LOG_ERROR, "descriptor %d is not a listening socket", fd);
+		return CVTPM_ERR_PARAM;
+	}
+	listener_init(l, server, fd);
+	snprintf(l->name, sizeof l->name, "descriptor %d", fd);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #ifndef CVTPM_SERVE_LISTEN_H
 #define CVTPM_SERVE_LISTEN_H
 
+#include "cvtpm/serve.h"
 #include "serve/client.h"
 
 #include <sys/types.h>
@@ -20,10 +21,14 @@ struct listener {
 	ino_t ino;
 };
 
-/** Binds and listens on the Unix socket `path`, mode 0600. A socket file on which
- *  nobody listens any more is replaced. Errors are logged: CVTPM_ERR_BUSY,
+/** Binds and listens on the Unix socket `path`, mode 0600 or as `file` has it. A socket
+ *  file on which nobody listens any more is replaced. Errors are logged: CVTPM_ERR_BUSY,
  *  CVTPM_ERR_PARAM (path too long), CVTPM_ERR_IO. */
-int listener_open_unix(struct listener *listener, struct server *server, const char *path);
+int listener_open_unix(struct listener *listener, struct server *server, const char *path,
+		       const struct cvtpm_serve_file *file);
+
+/** Takes a socket that listens already. CVTPM_ERR_PARAM, logged: `fd` does not. */
+int listener_open_passed(struct listener *listener, struct server *server, int fd);
 
 /** Binds and listens on `address`, "ADDR:PORT"; with `next` also on the port
  *  above it, and port 0 finds two neighbours. Errors are logged: CVTPM_ERR_PARAM,

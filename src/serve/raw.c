@@ -3,6 +3,9 @@
 #include "serve/server.h"
 
 #define TPM_RC_COMMAND_SIZE 0x142
+#define TPM_RC_LOCALITY     0x907
+
+#define VENDOR_SET_LOCALITY 0x20001000
 
 static enum client_step raw_refuse(struct client *c)
 {
@@ -11,6 +14,27 @@ static enum client_step raw_refuse(struct client *c)
 	frame_put_error(response, TPM_RC_COMMAND_SIZE);
 	client_put(c, response, sizeof response);
 	return CLIENT_ENDS;
+}
+
+/* A command of Linux's vTPM proxy and of swtpm's, not of the specification: the
+ * locality of all commands that follow. */
+static bool is_set_locality(const uint8_t *command, size_t size)
+{
+	return size == FRAME_HEADER_SIZE + 1 && frame_get_u32(command + 6) == VENDOR_SET_LOCALITY;
+}
+
+static enum client_step set_locality(struct client *c)
+{
+	const uint8_t locality = c->in[FRAME_HEADER_SIZE];
+	const bool may = locality < 4 || (locality == 4 && !c->server->config->no_locality_4);
+	uint8_t response[FRAME_HEADER_SIZE];
+
+	if (may)
+		c->server->control.locality = locality;
+	frame_put_error(response, may ? 0 : TPM_RC_LOCALITY);
+	client_put(c, response, sizeof response);
+	client_take(c, FRAME_HEADER_SIZE + 1);
+	return CLIENT_ANSWERED;
 }
 
 static enum client_step raw_step(struct client *c)
@@ -25,6 +49,8 @@ static enum client_step raw_step(struct client *c)
 	case FRAME_WHOLE:
 		break;
 	}
+	if (c->server->config->data_locality && is_set_locality(c->in, size))
+		return set_locality(c);
 	/* The protocol cannot name one: 0, unless a control channel does. */
 	c->job.locality = c->server->control.locality;
 	const enum client_step step = client_submit(c, worker_run_command, c->in, size);
@@ -36,7 +62,17 @@ static enum client_step raw_step(struct client *c)
 static enum client_step raw_answer(struct client *c)
 {
 	client_put(c, c->job.response, c->job.response_len);
-	return CLIENT_ANSWERED;
+	return c->server->config->data_once ? CLIENT_ENDS : CLIENT_ANSWERED;
+}
+
+static void data_ended(struct client *c)
+{
+	struct server *server = c->server;
+
+	if (server->stop_wanted || !(server->config->data_terminate || c->ends_server))
+		return;
+	server_log(server, CVTPM_LOG_INFO, "the connection of TPM commands is closed: ending");
+	server_stop(server);
 }
 
 /* QEMU writes a guest's command with one call, as long as the guest's header says it
@@ -54,5 +90,7 @@ static enum client_step data_step(struct client *c)
 	return CLIENT_ANSWERED;
 }
 
-const struct client_protocol raw_protocol = {.step = raw_step, .answer = raw_answer};
-const struct client_protocol data_protocol = {.step = data_step, .answer = raw_answer};
+const struct client_protocol raw_protocol = {
+	.step = raw_step, .answer = raw_answer, .ended = data_ended};
+const struct client_protocol data_protocol = {
+	.step = data_step, .answer = raw_answer, .ended = data_ended};

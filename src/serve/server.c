@@ -4,6 +4,8 @@
 #include "serve/server.h"
 
 #include "cvtpm/err.h"
+#include "cvtpm/stores.h"
+#include "serve/passed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +36,12 @@ void server_log(struct server *server, enum cvtpm_log_level level, const char *f
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
 	platform->log(platform->context, level, line);
+}
+
+static bool has_control(const struct cvtpm_serve_config *config)
+{
+	return config->ctrl || (config->passed && (config->passed->ctrl_listener >= 0 ||
+						   config->passed->ctrl_client >= 0));
 }
 
 void server_stop(struct server *server)
@@ -174,6 +182,21 @@ void server_reset_tpm(struct server *server)
 						"the reset did not leave a TPM that can be used");
 }
 
+/* In memory first, so that it comes into the store whole or not at all. */
+static int make_tpm(struct server *server)
+{
+	char message[CVTPM_STORE_MESSAGE_SIZE];
+	struct cvtpm_store *scratch;
+
+	server_log(server, CVTPM_LOG_INFO, "the state is empty: a TPM is made in it");
+	CVTPM_TRY(cvtpm_store_memory_open(&scratch, 0, message));
+	const int err = cvtpm_instance_manufacture(server->memory, server->config->platform,
+						   scratch, &server->instance_config);
+
+	cvtpm_store_close(scratch);
+	return err;
+}
+
 static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 {
 	struct server *server = job->owner;
@@ -182,6 +205,13 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 
 	job->result = cvtpm_instance_open(&instance, server->memory, config->platform,
 					  &server->instance_config);
+	if (job->result == CVTPM_ERR_NOT_FOUND && config->make) {
+		job->result = make_tpm(server);
+		if (job->result == 0)
+			job->result =
+				cvtpm_instance_open(&instance, server->memory, config->platform,
+						    &server->instance_config);
+	}
 	if (job->result < 0) {
 		server_log(server, CVTPM_LOG_ERROR, "the TPM cannot be opened: %s%s",
 			   cvtpm_strerror(job->result),
@@ -211,7 +241,7 @@ static void run_close(struct worker_job *job, struct worker_tpm *tpm)
 {
 	struct server *server = job->owner;
 
-	if (tpm->instance && server->config->ctrl && control_power_off(server, tpm) < 0)
+	if (tpm->instance && has_control(server->config) && control_power_off(server, tpm) < 0)
 		server_log(server, CVTPM_LOG_ERROR,
 			   "the volatile state that was stored is lost: the store did not take it");
 	cvtpm_instance_close(tpm->instance);
@@ -238,11 +268,13 @@ static void say_ready(struct server *server)
 	if (config->unix_path)
 		line_add(where, sizeof where, "unix", server->listener[n++].name);
 	if (config->mssim) {
-		line_add(where, sizeof where, "mssim", server->listener[n].name);
-		line_add(where, sizeof where, "platform", server->listener[n + 1].name);
+		line_add(where, sizeof where, "mssim", server->listener[n++].name);
+		line_add(where, sizeof where, "platform", server->listener[n++].name);
 	}
 	if (config->ctrl)
-		line_add(where, sizeof where, "ctrl", server->listener[server->listeners - 1].name);
+		line_add(where, sizeof where, "ctrl", server->listener[n++].name);
+	for (; n < server->listeners; n++)
+		line_add(where, sizeof where, "passed", server->listener[n].name);
 	if (server->page.server)
 		line_add(where, sizeof where, "crb-page", config->page_file);
 	if (server->bell.server)
@@ -267,7 +299,7 @@ static const char *how_it_begins(struct server *server)
 		return "in failure mode until the platform resets it";
 	if (info.started)
 		return "started";
-	if (server->config->ctrl)
+	if (server->instance_config.leave_off)
 		return "waits for INIT on the control channel";
 	if (server->config->vtpm_proxy)
 		return "started by the kernel";
@@ -294,6 +326,8 @@ static void life_opened(struct worker_job *job)
 		server->result = vtpm_proxy_start(&server->proxy);
 	if (server->result == 0 && server->machine.server)
 		server->result = machine_follow(&server->machine);
+	if (server->result == 0 && server->config->passed)
+		server->result = passed_start(server);
 	if (server->result < 0) {
 		server_stop(server);
 		return;
@@ -442,7 +476,7 @@ static int bind_ctrl(struct server *server, struct listener *l)
 	const char *ctrl = server->config->ctrl;
 
 	if (strncmp(ctrl, "unix:", 5) == 0) {
-		CVTPM_TRY(listener_open_unix(l, server, ctrl + 5));
+		CVTPM_TRY(listener_open_unix(l, server, ctrl + 5, server->config->ctrl_file));
 	} else if (strncmp(ctrl, "tcp:", 4) == 0) {
 		CVTPM_TRY(listener_open_tcp(l, NULL, server, ctrl + 4));
 	} else {
@@ -466,7 +500,7 @@ static int bind_all(struct server *server)
 		server->listeners++, l++;
 	}
 	if (config->unix_path) {
-		CVTPM_TRY(listener_open_unix(l, server, config->unix_path));
+		CVTPM_TRY(listener_open_unix(l, server, config->unix_path, config->unix_file));
 		l->protocol = &raw_protocol;
 		server->listeners++, l++;
 	}
@@ -478,6 +512,8 @@ static int bind_all(struct server *server)
 	}
 	if (config->ctrl)
 		CVTPM_TRY(bind_ctrl(server, l));
+	if (config->passed)
+		CVTPM_TRY(passed_take(server));
 	if (config->page_file)
 		CVTPM_TRY(page_open(&server->page, server));
 	if (config->doorbell)
@@ -565,14 +601,14 @@ int cvtpm_serve(const struct cvtpm_serve_config *config)
 	server->instance_config = *config->instance;
 	server->instance_config.engine_config.buffer_size = server->buffer_size;
 
-	server->instance_config.leave_off =
-		config->ctrl && config->startup == CVTPM_SERVE_STARTUP_NONE;
+	server->instance_config.leave_off = has_control(config) && !config->powered &&
+					    config->startup == CVTPM_SERVE_STARTUP_NONE;
 
 	server->memory = cvtpm_secret_alloc(size, config->platform);
 	if (!server->memory) {
 		server_log(server, CVTPM_LOG_ERROR, "no memory for an instance (%zu bytes)", size);
 	} else if (!config->tcp && !config->unix_path && !config->mssim && !config->ctrl &&
-		   !config->page_file && !config->vtpm_proxy) {
+		   !config->passed && !config->page_file && !config->vtpm_proxy) {
 		server_log(server, CVTPM_LOG_ERROR,
 			   "there is nothing to serve on: name a socket or a page");
 		result = CVTPM_ERR_PARAM;

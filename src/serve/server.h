@@ -16,7 +16,7 @@
 #include "serve/worker.h"
 
 /* Descriptors that are no client's: listeners, signals, worker, a TPM device. */
-#define SERVER_MAX_LISTENERS 5
+#define SERVER_MAX_LISTENERS 7
 #define SERVER_MAX_CLIENTS   (LOOP_MAX_SOURCES - SERVER_MAX_LISTENERS - 6)
 
 enum server_phase {

@@ -45,6 +45,14 @@ int cvtpm_instance_open(struct cvtpm_instance **instance, void *memory,
 	return 0;
 }
 
+int cvtpm_instance_manufacture(void *memory, const struct cvtpm_platform *platform,
+			       struct cvtpm_store *scratch,
+			       const struct cvtpm_instance_config *config)
+{
+	(void)memory, (void)platform, (void)scratch, (void)config;
+	return CVTPM_ERR_UNSUPPORTED;
+}
+
 void cvtpm_instance_close(struct cvtpm_instance *i)
 {
 	if (i)

@@ -192,9 +192,117 @@ static void another_version_is_named_as_such(void **state)
 
 	(void)state;
 	make(blob);
-	frame_put_u32(blob + 8, ENVELOPE_VERSION + 1);
+	frame_put_u32(blob + 8, ENVELOPE_VERSION_SEALED + 1);
 	assert_int_equal(opened(blob, WHOLE, CVTPM_BLOB_VOLATILE, "libtpms"),
 			 CVTPM_ERR_UNSUPPORTED);
+	frame_put_u32(blob + 8, ENVELOPE_VERSION_SEALED); /* and there is no key */
+	assert_int_equal(opened(blob, WHOLE, CVTPM_BLOB_VOLATILE, "libtpms"), CVTPM_ERR_AUTH);
+}
+
+/* ---- the sealed envelope ---- */
+
+#define SEALED (ENVELOPE_SEALED_OVERHEAD + PAYLOAD)
+
+static int count_up(void *context, uint8_t *out, size_t len)
+{
+	uint8_t *next = context;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = (*next)++;
+	return 0;
+}
+
+static int no_entropy(void *context, uint8_t *out, size_t len)
+{
+	(void)context, (void)out, (void)len;
+	return CVTPM_ERR_ENTROPY;
+}
+
+static void seal(uint8_t blob[SEALED], uint8_t key_byte, uint8_t *next)
+{
+	const struct cvtpm_platform platform = {.context = next, .entropy = count_up};
+	uint8_t key[ENVELOPE_KEY_SIZE];
+
+	memset(key, key_byte, sizeof key);
+	memset(blob + ENVELOPE_SEALED_BEFORE, 0x5A, PAYLOAD);
+	assert_int_equal(
+		envelope_seal(blob, PAYLOAD, CVTPM_BLOB_VOLATILE, "libtpms", key, &platform), 0);
+}
+
+/* Works on a copy, for it decrypts in place. */
+static int unsealed(const uint8_t *blob, size_t len, enum cvtpm_blob kind, uint8_t key_byte)
+{
+	uint8_t copy[SEALED], key[ENVELOPE_KEY_SIZE], expected[PAYLOAD];
+	const uint8_t *payload = NULL;
+	const char *why = NULL;
+	size_t payload_len = 0;
+
+	memset(key, key_byte, sizeof key);
+	memset(expected, 0x5A, sizeof expected);
+	memcpy(copy, blob, len);
+	const int err =
+		envelope_unseal(copy, len, kind, "libtpms", key, &payload, &payload_len, &why);
+
+	if (err == 0) {
+		assert_int_equal(payload_len, PAYLOAD);
+		assert_memory_equal(payload, expected, PAYLOAD);
+	} else {
+		assert_true(why[0] != '\0');
+	}
+	return err;
+}
+
+static void a_sealed_blob_opens_with_its_key_alone(void **state)
+{
+	uint8_t blob[SEALED], next = 0;
+
+	(void)state;
+	seal(blob, 1, &next);
+	assert_int_equal(unsealed(blob, SEALED, CVTPM_BLOB_VOLATILE, 1), 0);
+	assert_int_equal(unsealed(blob, SEALED, CVTPM_BLOB_VOLATILE, 2), CVTPM_ERR_AUTH);
+	assert_int_equal(unsealed(blob, SEALED, CVTPM_BLOB_PERMANENT, 1), CVTPM_ERR_FORMAT);
+	assert_int_equal(opened(blob, SEALED, CVTPM_BLOB_VOLATILE, "libtpms"), CVTPM_ERR_AUTH);
+}
+
+static void a_sealed_blob_that_is_altered_in_any_bit_or_cut_anywhere_is_refused(void **state)
+{
+	uint8_t blob[SEALED], next = 0;
+
+	(void)state;
+	seal(blob, 1, &next);
+	for (size_t i = 0; i < 8 * (size_t)SEALED; i++) {
+		blob[i / 8] ^= (uint8_t)(1u << i % 8);
+		assert_true(unsealed(blob, SEALED, CVTPM_BLOB_VOLATILE, 1) < 0);
+		blob[i / 8] ^= (uint8_t)(1u << i % 8);
+	}
+	for (size_t len = 0; len < SEALED; len++)
+		assert_true(unsealed(blob, len, CVTPM_BLOB_VOLATILE, 1) < 0);
+	assert_int_equal(unsealed(blob, SEALED, CVTPM_BLOB_VOLATILE, 1), 0);
+}
+
+static void a_clear_blob_is_refused_where_there_is_a_key(void **state)
+{
+	uint8_t blob[WHOLE];
+
+	(void)state;
+	make(blob);
+	assert_int_equal(unsealed(blob, WHOLE, CVTPM_BLOB_VOLATILE, 1), CVTPM_ERR_AUTH);
+	frame_put_u32(blob + 8, ENVELOPE_VERSION_SEALED + 1);
+	assert_int_equal(unsealed(blob, WHOLE, CVTPM_BLOB_VOLATILE, 1), CVTPM_ERR_UNSUPPORTED);
+}
+
+static void no_two_sealed_blobs_are_alike_and_none_is_made_without_entropy(void **state)
+{
+	const struct cvtpm_platform platform = {.entropy = no_entropy};
+	uint8_t a[SEALED], b[SEALED], next = 0;
+
+	(void)state;
+	seal(a, 1, &next);
+	seal(b, 1, &next);
+	assert_memory_equal(a, b, ENVELOPE_HEADER_SIZE);
+	assert_memory_not_equal(a + ENVELOPE_SEALED_BEFORE, b + ENVELOPE_SEALED_BEFORE, PAYLOAD);
+	assert_int_equal(envelope_seal(a, PAYLOAD, CVTPM_BLOB_VOLATILE, "libtpms", b, &platform),
+			 CVTPM_ERR_ENTROPY);
 }
 
 int main(void)
@@ -209,6 +317,11 @@ int main(void)
 		cmocka_unit_test(a_blob_is_opened_as_what_it_was_closed),
 		cmocka_unit_test(a_blob_that_is_altered_in_any_bit_or_cut_anywhere_is_refused),
 		cmocka_unit_test(another_version_is_named_as_such),
+		cmocka_unit_test(a_sealed_blob_opens_with_its_key_alone),
+		cmocka_unit_test(
+			a_sealed_blob_that_is_altered_in_any_bit_or_cut_anywhere_is_refused),
+		cmocka_unit_test(a_clear_blob_is_refused_where_there_is_a_key),
+		cmocka_unit_test(no_two_sealed_blobs_are_alike_and_none_is_made_without_entropy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
