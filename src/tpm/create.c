@@ -301,7 +301,7 @@ tpm_rc create_derived(struct tpm *t, const struct tpm_object *parent, const TPMS
 
 static TPMA_LOCALITY locality_attributes(uint8_t locality)
 {
-	return locality < 5 ? (TPMA_LOCALITY)(1 << locality) : locality;
+	return (TPMA_LOCALITY)(locality < 5 ? 1 << locality : locality);
 }
 
 tpm_rc create_data(struct tpm *t, TPM_HANDLE parent, TPM_ALG_ID nameAlg,

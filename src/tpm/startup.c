@@ -30,7 +30,7 @@ static void open_hierarchies(struct tpm *t)
 	for (size_t i = 0; i < HIERARCHIES; i++)
 		if (!t->hierarchy[i].enabled) {
 			t->hierarchy[i].enabled = 1;
-			t->dirty |= RECORD_HIERARCHY << i;
+			t->dirty |= (uint32_t)RECORD_HIERARCHY << i;
 		}
 	if (!t->settings.phEnableNV) {
 		t->settings.phEnableNV = 1;
@@ -40,7 +40,7 @@ static void open_hierarchies(struct tpm *t)
 		cvtpm_wipe(&platform->authValue, sizeof platform->authValue);
 		cvtpm_wipe(&platform->authPolicy, sizeof platform->authPolicy);
 		platform->policyAlg = TPM_ALG_NULL;
-		t->dirty |= RECORD_HIERARCHY << H_PLATFORM;
+		t->dirty |= (uint32_t)RECORD_HIERARCHY << H_PLATFORM;
 	}
 }
 
