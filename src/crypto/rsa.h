@@ -45,9 +45,10 @@ int cvtpm_rsa_load(const struct cvtpm_rsa_public *public, const uint8_t *prime, 
 		   struct cvtpm_rsa_key *key);
 
 /**
- * A key from a source of bytes: the same bytes, the same key, in every release
- * (rsa_generate.c describes the procedure, FIPS 186-5 A.1.3 with primes from A.1.3 and
- * a bound of error below 2^-100). `cancelled` is asked between candidates and may be NULL.
+ * A key from a source of bytes: the same bytes, the same key, in every release.
+ * rsa_generate.c describes the procedure (FIPS 186-5, A.1.3, with increments) and shows
+ * that a prime is none with a probability of less than 2^-114, 2^-128, 2^-152 for the
+ * three sizes. `cancelled` is asked between candidates and may be NULL.
  *
  * CVTPM_ERR_PARAM: size or exponent. CVTPM_ERR_BUSY: `cancelled` said true. An error of
  * the source is handed on. `key` is then wiped.

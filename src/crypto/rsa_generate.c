@@ -21,8 +21,8 @@
  * fresh start for each candidate.
  *
  * The bound of error. For a uniformly random odd number of k bits let p(k, t) be the
- * probability that it is composite, given that it passed t rounds; Damgård, Landrock and
- * Pomerance (Math. of Computation 61, 1993, theorem 2) show that it is less than
+ * probability that it is composite, given that it passed t rounds; Damgard, Landrock and
+ * Pomerance (Mathematics of Computation 61, 1993) show that it is less than
  * k^(3/2) 2^t t^(-1/2) 4^(2 - sqrt(tk)). Composite and passing is thus a number with at
  * most p(k, t) * 2 / (k ln 2) * (1 + small), as that part of the odd numbers is prime.
  * Here a candidate is uniform among those whose second bit is set, half of all: twice
