@@ -54,66 +54,86 @@ static void put_part(struct cvtpm_rsa_key *key, enum part part, const uint64_t *
 	number_to_bytes(a, size / 8, key->crt + part * size);
 }
 
-/* r = c^d modulo one prime, for a c of twice the prime's words that is less than n. */
-static void exp_modulo(const struct modulus *prime, uint64_t *r, const uint64_t *c,
-		       const uint64_t *d)
+/* The Montgomery form of c, of twice the prime's words and less than n. */
+static void enter_long(const struct modulus *prime, uint64_t *r, const uint64_t *c)
 {
 	uint64_t t[NUMBER_MAX_WORDS];
 
 	memcpy(t, c, 2 * prime->words * sizeof *t);
 	modulus_reduce(prime, r, t); /* c / R: n is less than the prime times R */
 	modulus_enter(prime, r, r);  /* c */
-	modulus_enter(prime, r, r);  /* c * R, the Montgomery form */
-	modulus_exp(prime, r, r, d);
-	modulus_leave(prime, r, r);
+	modulus_enter(prime, r, r);  /* c * R */
 	cvtpm_wipe(t, sizeof t);
 }
 
 struct private_op {
-	struct modulus modulus;
-	uint64_t c[NUMBER_MAX_WORDS];
-	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS], d[NUMBER_MAX_HALF_WORDS];
+	struct modulus modulo_p, modulo_q;
+	uint64_t c[NUMBER_MAX_WORDS], m[NUMBER_MAX_WORDS];
+	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
 	uint64_t mp[NUMBER_MAX_HALF_WORDS], mq[NUMBER_MAX_HALF_WORDS];
-	uint64_t h[NUMBER_MAX_HALF_WORDS];
+	uint64_t d[NUMBER_MAX_HALF_WORDS], h[NUMBER_MAX_HALF_WORDS];
 };
 
-/* RFC 8017, 5.1.2, step 2b, with the primes' roles as there: c becomes c^d mod n. */
+/* RFC 8017, 5.1.2, step 2b, with the primes' roles as there: m = c^d mod n. */
 static void by_crt(const struct cvtpm_rsa_key *key, struct private_op *op)
 {
 	const size_t words = key->public.bits / 128;
 	uint64_t borrow;
 
-	get_part(key, Q, op->q);
-	get_part(key, DQ, op->d);
-	modulus_begin(&op->modulus, op->q, words);
-	exp_modulo(&op->modulus, op->mq, op->c, op->d);
-
 	get_part(key, P, op->p);
+	get_part(key, Q, op->q);
+	modulus_begin(&op->modulo_p, op->p, words);
+	modulus_begin(&op->modulo_q, op->q, words);
 	get_part(key, DP, op->d);
-	modulus_begin(&op->modulus, op->p, words);
-	exp_modulo(&op->modulus, op->mp, op->c, op->d);
+	enter_long(&op->modulo_p, op->mp, op->c);
+	modulus_exp(&op->modulo_p, op->mp, op->mp, op->d);
+	modulus_leave(&op->modulo_p, op->mp, op->mp);
+	get_part(key, DQ, op->d);
+	enter_long(&op->modulo_q, op->mq, op->c);
+	modulus_exp(&op->modulo_q, op->mq, op->mq, op->d);
+	modulus_leave(&op->modulo_q, op->mq, op->mq);
 
 	/* h = (mp - mq) * qInv mod p */
 	memcpy(op->h, op->mq, sizeof op->h);
-	modulus_normalise(&op->modulus, op->h);
+	modulus_normalise(&op->modulo_p, op->h);
 	borrow = number_sub(op->h, op->mp, op->h, words);
 	number_add_masked(op->h, op->p, 0 - borrow, words);
 	get_part(key, QINV, op->d);
-	modulus_enter(&op->modulus, op->d, op->d);
-	modulus_mul(&op->modulus, op->h, op->h, op->d);
-	modulus_normalise(&op->modulus, op->h);
+	modulus_enter(&op->modulo_p, op->d, op->d);
+	modulus_mul(&op->modulo_p, op->h, op->h, op->d);
+	modulus_normalise(&op->modulo_p, op->h);
 
 	/* mq + h * q, which is less than n */
-	number_mul(op->c, op->h, op->q, words);
+	number_mul(op->m, op->h, op->q, words);
 	memset(op->h, 0, sizeof op->h);
-	borrow = number_add(op->c, op->c, op->mq, words);
-	op->h[0] = borrow;
-	number_add(op->c + words, op->c + words, op->h, words);
+	op->h[0] = number_add(op->m, op->m, op->mq, words);
+	number_add(op->m + words, op->m + words, op->h, words);
 }
 
+/* Whether m^e = c modulo a prime. */
+static uint64_t is_root(const struct modulus *prime, const uint64_t *m, const uint64_t *c,
+			uint32_t e)
+{
+	uint64_t a[NUMBER_MAX_HALF_WORDS], b[NUMBER_MAX_HALF_WORDS];
+	uint64_t equal;
+
+	enter_long(prime, a, m);
+	modulus_exp_public(prime, b, a, e);
+	enter_long(prime, a, c);
+	modulus_normalise(prime, a);
+	modulus_normalise(prime, b);
+	equal = number_equal(a, b, prime->words);
+	cvtpm_wipe(a, sizeof a);
+	cvtpm_wipe(b, sizeof b);
+	return equal;
+}
+
+/* A result that is right modulo one prime and wrong modulo the other gives the primes away:
+ * a fault of the machine is enough. So the way back is tried first, modulo both. */
 int cvtpm_rsa_private_op(const struct cvtpm_rsa_key *key, const uint8_t *in, uint8_t *out)
 {
 	const size_t words = key->public.bits / 64;
+	const uint32_t e = key->public.exponent;
 	uint64_t n[NUMBER_MAX_WORDS];
 	struct private_op op;
 	int err = cvtpm_rsa_check_public(&key->public);
@@ -124,7 +144,10 @@ int cvtpm_rsa_private_op(const struct cvtpm_rsa_key *key, const uint8_t *in, uin
 	number_from_bytes(op.c, words, in);
 	if (number_less(op.c, n, words)) {
 		by_crt(key, &op);
-		number_to_bytes(op.c, words, out);
+		if (is_root(&op.modulo_p, op.m, op.c, e) & is_root(&op.modulo_q, op.m, op.c, e))
+			number_to_bytes(op.m, words, out);
+		else
+			err = CVTPM_ERR_CRYPTO;
 	} else {
 		err = CVTPM_ERR_SIZE;
 	}

@@ -60,7 +60,9 @@ int cvtpm_rsa_generate(unsigned bits, uint32_t exponent, const struct cvtpm_sour
 /** RSAEP: in^e mod n. `in` and `out` are `size` bytes and may be the same.
  *  CVTPM_ERR_SIZE: the number `in` is not less than n (TPM_RC_VALUE of RSA_Encrypt). */
 int cvtpm_rsa_public_op(const struct cvtpm_rsa_public *key, const uint8_t *in, uint8_t *out);
-/** RSADP: in^d mod n; otherwise the same. */
+/** RSADP: in^d mod n; otherwise the same. CVTPM_ERR_CRYPTO: the machine or the key is at fault,
+ *  and `out` is not written: a faulty result would give the primes away. The signatures hand
+ *  this on. */
 int cvtpm_rsa_private_op(const struct cvtpm_rsa_key *key, const uint8_t *in, uint8_t *out);
 
 /** RSASSA-PKCS1-v1_5 over a digest of `alg`. CVTPM_ERR_PARAM: the digest is not as long as

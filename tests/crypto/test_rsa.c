@@ -356,6 +356,27 @@ static void numbers_not_below_n_are_refused(void **state)
 	}
 }
 
+/* Of a key with any part changed, as by a fault, nothing is seen but the error. */
+static void a_faulty_result_does_not_leave(void **state)
+{
+	const uint8_t in[256] = {0, 1, 2, 3}, digest[32] = {1};
+	uint8_t out[256], untouched[256];
+
+	(void)state;
+	memset(untouched, 0xee, sizeof untouched);
+	for (size_t at = 5; at < cvtpm_rsa_crt_size(2048); at += 32) {
+		struct cvtpm_rsa_key key = f.keys[0];
+
+		key.crt[at] ^= 4;
+		memcpy(out, untouched, sizeof out);
+		assert_int_equal(cvtpm_rsa_private_op(&key, in, out), CVTPM_ERR_CRYPTO);
+		assert_memory_equal(out, untouched, sizeof out);
+		assert_int_equal(cvtpm_rsassa_sign(&key, CVTPM_SHA256, digest, sizeof digest, out),
+				 CVTPM_ERR_CRYPTO);
+		assert_memory_equal(out, untouched, sizeof out);
+	}
+}
+
 /* ---- signatures ---- */
 
 static EVP_PKEY_CTX *openssl_context(EVP_PKEY *key, int (*init)(EVP_PKEY_CTX *), int padding)
@@ -756,6 +777,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_made_of_either_prime),
 		cmocka_unit_test(a_prime_that_does_not_belong_is_refused),
 		cmocka_unit_test(numbers_not_below_n_are_refused),
+		cmocka_unit_test(a_faulty_result_does_not_leave),
 		cmocka_unit_test(rsassa_agrees_with_openssl),
 		cmocka_unit_test(pss_signatures_verify_both_ways),
 		cmocka_unit_test(changed_signatures_are_refused),
