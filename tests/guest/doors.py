@@ -19,19 +19,21 @@ class Page:
 
     where   "nvdimm": an nvdimm at 4 GiB; "numa": the second of three NUMA nodes, kept from the kernel by memmap=
     method  ACPI's start method: 8 rings the doorbell, 7 is polled
+    monitor  cvtpm follows the machine's resets
     """
     PLACES = {"nvdimm": 0x100000000, "numa": 0xF000000}
 
-    def __init__(self, folder, where="nvdimm", method=8, name="page"):
-        self.folder, self.where, self.method = folder, where, method
+    def __init__(self, folder, where="nvdimm", method=8, monitor=False):
+        self.folder, self.where, self.method, self.monitor = folder, where, method, monitor
         self.base = self.PLACES[where]
-        self.file, self.bell = folder / name, folder / f"{name}-bell"
+        self.file, self.bell = folder / "page", folder / "bell"
         made = ct.run("acpi", "--page-base", hex(self.base), "--start-method", method, "-o", folder)
         assert made.returncode == 0, made.stderr
 
     def serve(self, *options, ek=EK):
         bell = ("--doorbell", self.bell) if self.method == 8 else ()
-        return ct.Server("--crb-page", self.file, "--page-base", hex(self.base), *bell, *ek, *options)
+        monitor = ("--qmp", self.folder / "monitor") if self.monitor else ()
+        return ct.Server("--crb-page", self.file, "--page-base", hex(self.base), *bell, *monitor, *ek, *options)
 
     def shared(self):
         return f"memory-backend-file,id=shared,size=2M,mem-path={self.file},share=on"
@@ -54,4 +56,5 @@ class Page:
             memory = ["-object memory-backend-ram,id=low,size=240M", f"-object {self.shared()}",
                       "-object memory-backend-ram,id=high,size=14M",
                       "-numa node,memdev=low -numa node,memdev=shared -numa node,memdev=high"]
-        return " ".join(tables + memory + (bell if self.method == 8 else [])).split()
+        monitor = [f"-qmp unix:{self.folder}/monitor,server=on,wait=off"]
+        return " ".join(tables + memory + bell * (self.method == 8) + monitor * self.monitor).split()

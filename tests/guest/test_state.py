@@ -49,21 +49,42 @@ class Memory:
 
 
 
-def test_a_reset_keeps_what_is_persistent_and_nothing_else(machines, short_path):
+def reset(guest):
+    """A reset of the machine: what is persistent stays, and nothing else."""
+    tpm = GuestTpm(guest)
+    memory = Memory(tpm)
+    ek = tpm.read_public(0x8101000A)
+    resets, _ = tpm.reset_count()
+    guest.reset()
+    assert tpm.pcr_read(11) == bytes(32)
+    assert tpm.pcr_read(10) != bytes(32), "IMA of the new boot"
+    assert tpm.code(ct.command(0x173, memory.key.to_bytes(4, "big"))) != 0
+    assert tpm.code(ct.flush_context(memory.session)) != 0
+    memory.check_nv(tpm)
+    assert tpm.read_public(0x8101000A) == ek
+    assert tpm.reset_count() == (resets + 1, 0)
+
+
+def test_a_reset_behind_the_control_channel(machines, short_path):
     ctrl = short_path / "ctrl"
     with doors.serve_control(ctrl), machines.boot(*doors.emulator(ctrl)) as guest:
-        tpm = GuestTpm(guest)
-        memory = Memory(tpm)
-        ek = tpm.read_public(0x8101000A)
-        resets, _ = tpm.reset_count()
-        guest.reset()
-        assert tpm.pcr_read(11) == bytes(32)
-        assert tpm.pcr_read(10) != bytes(32), "IMA of the new boot"
-        assert tpm.code(ct.command(0x173, memory.key.to_bytes(4, "big"))) != 0
-        assert tpm.code(ct.flush_context(memory.session)) != 0
-        memory.check_nv(tpm)
-        assert tpm.read_public(0x8101000A) == ek
-        assert tpm.reset_count() == (resets + 1, 0)
+        reset(guest)
+
+
+@pytest.mark.parametrize("method", [8, pytest.param(7, marks=pytest.mark.slow)])
+def test_a_reset_of_a_machine_with_a_page(machines, short_path, method):
+    """QEMU's monitor tells of it. A command that runs at the reset ends, and its answer is nobody's."""
+    page = doors.Page(short_path, method=method, monitor=True)
+    with page.serve() as server:
+        with machines.boot(*page.door, **page.how) as guest:
+            reset(guest)
+            tpm = GuestTpm(guest)
+            tpm.pcr_extend(11, b"\x11" * 32)
+            guest.run("sh -c 'while guest workload /dev/tpm0 20 nonce; do :; done' >/dev/null 2>&1 &")
+            guest.reset()
+            assert tpm.pcr_read(11) == bytes(32)
+            assert len(tpm.get_random(8)) == 8
+        assert server.wait() == 0, "the machine's end is the server's"
 
 
 @pytest.mark.slow
@@ -130,6 +151,13 @@ def acknowledged(guest):
     return int(found["counted"][-1]), int(found["written"][-1])
 
 
+def check_counted(guest, counted, written):
+    """What is in the TPM; one more of each may have been done and not been told."""
+    found = g.values(guest.run(COUNTED))
+    assert int(found["counted"][0]) in (counted, counted + 1)
+    assert int(found["written"][0]) in (written, written + 1)
+
+
 @pytest.mark.slow
 def test_a_killed_server_loses_nothing_acknowledged(machines, short_path, tmp_path):
     """The machine behind the control channel has no TPM any more, and no fresh PCRs; the next machine finds all
@@ -149,7 +177,32 @@ def test_a_killed_server_loses_nothing_acknowledged(machines, short_path, tmp_pa
     assert 20 <= written <= counted
     with ct.Server("--ctrl", f"unix:{ctrl}", "--state", state, "--terminate"):
         with machines.boot(*doors.emulator(ctrl)) as guest:
-            found = g.values(guest.run(COUNTED))
-            # One more of each may have been done and not been told.
-            assert int(found["counted"][0]) in (counted, counted + 1)
-            assert int(found["written"][0]) in (written, written + 1)
+            check_counted(guest, counted, written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [8, 7])
+def test_a_killed_server_of_a_page_is_no_new_machine(machines, short_path, tmp_path, method):
+    """The server that takes over answers with failures until the machine is reset. Then all that was acknowledged
+    is there, and the PCRs are of the new boot."""
+    state = tmp_path / "state"
+    assert ct.run("manufacture", "--state", state, *doors.EK).returncode == 0
+    page = doors.Page(short_path, method=method, monitor=True)
+    with page.serve("--state", state, ek=()) as server:
+        with machines.boot(*page.door, **page.how) as guest:
+            tpm = GuestTpm(guest)
+            tpm.pcr_extend(11, b"\x11" * 32)
+            guest.run("guest count /dev/tpm0 >/tmp/counting 2>&1 &")
+            ct.wait_until(lambda: "written 20" in guest.run("cat /tmp/counting"), "20 counts")
+            server.kill()
+            with page.serve("--state", state, ek=()) as second:
+                assert "failure mode" in second.ready
+                ct.wait_until(lambda: guest.attempt("pidof guest | grep -q ' '")[0] != 0, "the end of counting")
+                counted, written = acknowledged(guest)
+                assert 20 <= written <= counted
+                for _ in range(2):
+                    assert tpm.startup() == tpm.code(ct.pcr_read(11)) == ct.RC_FAILURE
+                guest.reset()
+                check_counted(guest, counted, written)
+                assert tpm.pcr_read(11) == bytes(32)
+                assert tpm.pcr_read(10) != bytes(32)
