@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-guest test-keylime test-second-opinion fuzz bench install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-guest test-keylime test-second-opinion fuzz bench bench-guest install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -24,7 +24,7 @@ help:
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
-	@echo "make bench    measurements (docs/bench.md)"
+	@echo "make bench    measurements (docs/bench.md); bench-guest: a guest's commands through each door"
 	@echo "make deps     install the packages that build and tests need (deps-web, deps-guest, deps-keylime: of one suite)"
 	@echo "make format   format the sources with clang-format"
 
@@ -86,6 +86,15 @@ bench: deps $(RELEASE)/build.ninja
 	@$(RELEASE)/bench/bench-verify tests/data
 	@$(RELEASE)/bench/bench-verify --json tests/data >$(RELEASE)/bench-verify.json
 	@echo "as JSON: $(RELEASE)/bench-verify.json; how to read it: docs/bench.md"
+
+# ENGINE=NAME measures that engine.
+bench-guest: deps deps-guest $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet cvtpm tests/guest/guest
+	@scripts/guest-kernel build/guest
+	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_GUEST_PROGRAM=$(abspath $(RELEASE))/tests/guest/guest \
+	 CVTPM_GUEST=$(abspath build/guest) PYTHONDONTWRITEBYTECODE=1 \
+	 bench/guest.py --engine $(ENGINE) --json $(RELEASE)/bench-guest.json
+	@echo "as JSON: $(RELEASE)/bench-guest.json; how to read it: docs/bench.md"
 
 install: all
 	@meson install -C $(RELEASE) --no-rebuild

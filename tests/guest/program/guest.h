@@ -49,6 +49,8 @@ int guest_agent(int argc, char **argv);
 int guest_workload(int argc, char **argv);
 /** send DEVICE HEX ...: commands as they are; prints the responses. */
 int guest_send(int argc, char **argv);
+/** latency DEVICE pcr-read|quote COUNT: nanoseconds of each. */
+int guest_latency(int argc, char **argv);
 /** page ADDRESS ATTACK: writes what it likes into a CRB page. */
 int guest_page(int argc, char **argv);
 /** count DEVICE: changes persistent state for ever, and prints what was acknowledged. */

@@ -68,9 +68,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*job)(int argc, char **argv);
-	} jobs[] = {{"agent", guest_agent}, {"workload", guest_workload},
-		    {"send", guest_send},   {"page", guest_page},
-		    {"count", guest_count}, {"counted", guest_counted}};
+	} jobs[] = {{"agent", guest_agent},    {"workload", guest_workload}, {"send", guest_send},
+		    {"page", guest_page},      {"latency", guest_latency},   {"count", guest_count},
+		    {"counted", guest_counted}};
 
 	for (size_t i = 0; argc > 1 && i < sizeof jobs / sizeof *jobs; i++)
 		if (strcmp(argv[1], jobs[i].name) == 0)
