@@ -271,32 +271,52 @@ static void divide_exactly(uint64_t *q, uint64_t *n, const uint64_t *p, size_t w
 	}
 }
 
-int cvtpm_rsa_load(const struct cvtpm_rsa_public *public, const uint8_t *prime, size_t prime_len,
-		   struct cvtpm_rsa_key *key)
+/* Both primes, from one. */
+static int factor(const struct cvtpm_rsa_public *public, const uint8_t *prime, size_t prime_len,
+		  uint64_t *p, uint64_t *q)
 {
 	const size_t words = public->bits / 128;
-	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
 	uint64_t n[NUMBER_MAX_WORDS], product[NUMBER_MAX_WORDS];
-	int err = cvtpm_rsa_check_public(public);
+	uint64_t right;
 
-	memset(key, 0, sizeof *key);
-	if (err || prime_len != public->bits / 16u || !(prime[0] & 0x80) ||
-	    !(prime[prime_len - 1] & 1))
+	if (cvtpm_rsa_check_public(public) || prime_len != public->bits / 16u ||
+	    !(prime[0] & 0x80) || !(prime[prime_len - 1] & 1))
 		return CVTPM_ERR_PARAM;
 	number_from_bytes(p, words, prime);
 	number_from_bytes(n, 2 * words, public->n);
 	memcpy(product, n, 2 * words * sizeof *n);
 	divide_exactly(q, product, p, words);
 	number_mul(product, p, q, words);
-	if (!number_equal(product, n, 2 * words) || !(q[words - 1] >> 63) ||
-	    number_equal(p, q, words))
-		err = CVTPM_ERR_PARAM;
-	key->public = *public;
-	if (!err)
-		err = rsa_complete(key, p, q);
+	right = number_equal(product, n, 2 * words) & ~number_equal(p, q, words) &
+		(0 - (q[words - 1] >> 63));
+	cvtpm_wipe(product, sizeof product);
+	return right ? 0 : CVTPM_ERR_PARAM;
+}
+
+int cvtpm_rsa_check_prime(const struct cvtpm_rsa_public *public, const uint8_t *prime,
+			  size_t prime_len)
+{
+	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
+	int err = factor(public, prime, prime_len, p, q);
+
 	cvtpm_wipe(p, sizeof p);
 	cvtpm_wipe(q, sizeof q);
-	cvtpm_wipe(product, sizeof product);
+	return err;
+}
+
+int cvtpm_rsa_load(const struct cvtpm_rsa_public *public, const uint8_t *prime, size_t prime_len,
+		   struct cvtpm_rsa_key *key)
+{
+	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
+	int err = factor(public, prime, prime_len, p, q);
+
+	memset(key, 0, sizeof *key);
+	if (!err) {
+		key->public = *public;
+		err = rsa_complete(key, p, q);
+	}
+	cvtpm_wipe(p, sizeof p);
+	cvtpm_wipe(q, sizeof q);
 	if (err)
 		cvtpm_wipe(key, sizeof *key);
 	return err;

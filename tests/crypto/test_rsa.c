@@ -248,6 +248,8 @@ static void a_key_is_made_of_either_prime(void **state)
 		uint8_t b[CVTPM_RSA_MAX_SIZE];
 		struct cvtpm_rsa_key loaded;
 
+		assert_int_equal(cvtpm_rsa_check_prime(&key->public, key->crt, half), 0);
+		assert_int_equal(cvtpm_rsa_check_prime(&key->public, key->crt + half, half), 0);
 		assert_int_equal(cvtpm_rsa_load(&key->public, key->crt, half, &loaded), 0);
 		assert_memory_equal(&loaded, key, sizeof loaded);
 		assert_int_equal(cvtpm_rsa_load(&key->public, key->crt + half, half, &loaded), 0);
@@ -269,6 +271,14 @@ static void assert_load_refused(const struct cvtpm_rsa_public *public, const uin
 
 	assert_int_equal(cvtpm_rsa_load(public, prime, len, &key), CVTPM_ERR_PARAM);
 	assert_memory_equal(&key, &wiped, sizeof key);
+}
+
+/* Nor is it a factor. */
+static void assert_no_factor(const struct cvtpm_rsa_public *public, const uint8_t *prime,
+			     size_t len)
+{
+	assert_load_refused(public, prime, len);
+	assert_int_equal(cvtpm_rsa_check_prime(public, prime, len), CVTPM_ERR_PARAM);
 }
 
 /* n for two given factors. */
@@ -295,21 +305,21 @@ static void a_prime_that_does_not_belong_is_refused(void **state)
 	for (size_t i = 0; i < 128; i++)
 		for (uint8_t bit = 1; bit; bit = (uint8_t)(bit << 1)) {
 			prime[i] ^= bit;
-			assert_load_refused(&public, prime, 128);
+			assert_no_factor(&public, prime, 128);
 			prime[i] ^= bit;
 		}
-	assert_load_refused(&public, prime, 127);
-	assert_load_refused(&public, prime, 129);
-	assert_load_refused(&public, prime, 0);
+	assert_no_factor(&public, prime, 127);
+	assert_no_factor(&public, prime, 129);
+	assert_no_factor(&public, prime, 0);
 	memset(prime, 0, 128);
 	prime[127] = 1; /* 1 divides n */
-	assert_load_refused(&public, prime, 128);
+	assert_no_factor(&public, prime, 128);
 	memcpy(prime, key->crt, 128);
 
 	public.n[7] ^= 1; /* another n */
-	assert_load_refused(&public, prime, 128);
+	assert_no_factor(&public, prime, 128);
 	set_modulus(&public, p, p); /* p = q */
-	assert_load_refused(&public, prime, 128);
+	assert_no_factor(&public, prime, 128);
 
 	/* a factor that is not prime, as p; e divides p - 1 */
 	BN_sub_word(t, 2);
