@@ -1,4 +1,7 @@
 """The doors: QEMU's arguments for each, and the server behind it."""
+import contextlib
+import subprocess
+
 import cvtpm_test as ct
 
 EK = ("--ek", "p256")
@@ -20,14 +23,15 @@ class Page:
     where   "nvdimm": an nvdimm at 4 GiB; "numa": the second of three NUMA nodes, kept from the kernel by memmap=
     method  ACPI's start method: 8 rings the doorbell, 7 is polled
     monitor  cvtpm follows the machine's resets
+    tables   more arguments for `cvtpm acpi`
     """
     PLACES = {"nvdimm": 0x100000000, "numa": 0xF000000}
 
-    def __init__(self, folder, where="nvdimm", method=8, monitor=False):
+    def __init__(self, folder, where="nvdimm", method=8, monitor=False, tables=()):
         self.folder, self.where, self.method, self.monitor = folder, where, method, monitor
         self.base = self.PLACES[where]
         self.file, self.bell = folder / "page", folder / "bell"
-        made = ct.run("acpi", "--page-base", hex(self.base), "--start-method", method, "-o", folder)
+        made = ct.run("acpi", "--page-base", hex(self.base), "--start-method", method, "-o", folder, *tables)
         assert made.returncode == 0, made.stderr
 
     def serve(self, *options, ek=EK):
@@ -58,3 +62,23 @@ class Page:
                       "-numa node,memdev=low -numa node,memdev=shared -numa node,memdev=high"]
         monitor = [f"-qmp unix:{self.folder}/monitor,server=on,wait=off"]
         return " ".join(tables + memory + bell * (self.method == 8) + monitor * self.monitor).split()
+
+
+@contextlib.contextmanager
+def swtpm_command_line(folder):
+    """What a person types, or libvirt: swtpm_setup, then swtpm socket; the path of its control channel."""
+    state, ctrl = folder / "state", folder / "ctrl"
+    state.mkdir(mode=0o700, exist_ok=True)
+    made = ct.run("swtpm", "setup", "--tpm2", "--tpm-state", state, "--createek", "--create-ek-cert",
+                  "--create-platform-cert", "--lock-nvram", "--not-overwrite")
+    assert made.returncode == 0, made.stdout + made.stderr
+    process = subprocess.Popen([ct.CVTPM, "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state},mode=0600", "--ctrl",
+                                f"type=unixio,path={ctrl},mode=0600", "--log", f"file={folder}/log", "--terminate"])
+    try:
+        ct.wait_until(ctrl.exists, "the control channel")
+        yield ctrl
+        assert process.wait(ct.LIMIT) == 0, "the machine's end is swtpm's"
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -1,9 +1,13 @@
 """The doors to the TPM, from a stock Linux guest: each finds it, measures into it, works with it and quotes."""
+import hashlib
+import struct
+
 import pytest
 
 import check
 import doors
 import guest as g
+from tpm import NV_INDEX, GuestTpm
 
 
 def work(guest, device="/dev/tpm0", rounds=60):
@@ -45,3 +49,41 @@ def test_shared_crb_page(machines, short_path, where, method):
             work(guest)
             work(guest, "/dev/tpmrm0")
         assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_swtpm_command_line(machines, short_path):
+    """`cvtpm swtpm` in the place of swtpm and swtpm_setup; a second machine finds what the first one left."""
+    with doors.swtpm_command_line(short_path) as ctrl, machines.boot(*doors.emulator(ctrl, "tpm-tis")) as guest:
+        measured_at_boot(guest)
+        work(guest)
+        tpm = GuestTpm(guest)
+        tpm.nv_define(NV_INDEX, 4)
+        tpm.nv_write(NV_INDEX, b"left")
+    with doors.swtpm_command_line(short_path) as ctrl, machines.boot(*doors.emulator(ctrl, "tpm-crb")) as guest:
+        work(guest)
+        assert GuestTpm(guest).nv_read(NV_INDEX, 4) == b"left"
+
+
+@pytest.mark.slow
+def test_an_event_log_beside_the_page(machines, short_path):
+    """What the outside has written there, the guest shows as its firmware's log."""
+    page = doors.Page(short_path, tables=("--log-size", "16K"))
+    log = event_log()
+    with page.serve() as server:
+        with open(page.file, "r+b") as f:
+            f.seek(0x1000)
+            f.write(log)
+        with machines.boot(*page.door, **page.how) as guest:
+            assert guest.read("/sys/kernel/security/tpm0/binary_bios_measurements") == log
+        assert server.stop() == 0
+
+
+def event_log():
+    """A crypto-agile log with two entries."""
+    head = b"Spec ID Event03\0" + struct.pack("<IBBBBIHHB", 0, 0, 2, 0, 2, 1, 0x0B, 32, 0)
+    log = struct.pack("<II20sI", 0, 3, bytes(20), len(head)) + head
+    for pcr, data in ((0, b"firmware"), (4, b"loader")):
+        log += struct.pack("<IIIH", pcr, 0x80000008, 1, 0x0B) + hashlib.sha256(data).digest()
+        log += struct.pack("<I", len(data)) + data
+    return log
