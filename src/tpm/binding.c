@@ -29,7 +29,7 @@ static tpm_rc rsa_check(struct tpm *t, const TPMT_PUBLIC *public, const TPMT_SEN
 {
 	const TPMS_RSA_PARMS *p = &public->parameters.rsaDetail;
 	const TPM2B_PUBLIC_KEY_RSA *n = &public->unique.rsa;
-	const TPM2B_PRIVATE_KEY_RSA *prime = &sensitive->sensitive.rsa;
+	const TPM2B_PRIVATE_KEY_RSA *prime;
 	struct cvtpm_rsa_public key = {p->keyBits, p->exponent, {0}};
 	struct cvtpm_rsa_key whole;
 	int err;
@@ -45,6 +45,7 @@ static tpm_rc rsa_check(struct tpm *t, const TPMT_PUBLIC *public, const TPMT_SEN
 		return RC_P(n_public, TPM_RC_KEY);
 	if (!sensitive)
 		return TPM_RC_SUCCESS;
+	prime = &sensitive->sensitive.rsa;
 	if (prime->size * 2 != n->size || prime->buffer[0] < 0x80)
 		return RC_P(n_sensitive, TPM_RC_KEY_SIZE);
 	TRY(selftest_need(t, TPM_ALG_RSA));
