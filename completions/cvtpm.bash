@@ -24,6 +24,7 @@ _cvtpm_words()
 	--startup) echo 'clear state none' ;;
 	--localities) echo '0 0-3' ;;
 	--class) echo 'client server' ;;
+	--ppi) [ "$1" = acpi ] || echo 'block confirm allow' ;;
 	--platform-auth) echo random ;;
 	--ek) echo 'rsa2048 p256 p384 rsa3072' ;;
 	--pcr-banks) echo 'sha1 sha256 sha384 sha512' ;;

@@ -72,7 +72,8 @@ struct cvtpm_acpi_config {
  *  phrase that says what is wrong with it: alignment, start method, areas that
  *  overlap or reach beyond 2^64, a log area that SeaBIOS would turn against the
  *  guest (above 4 GiB more than CVTPM_ACPI_HIGH_LOG_MAX, or with its low 32 bits
- *  in memory that SeaBIOS itself runs in). */
+ *  in memory that SeaBIOS itself runs in), a PPI area above 4 GiB (in a machine whose
+ *  DSDT has revision 1, QEMU's for one, AML cannot reach it). */
 int cvtpm_acpi_check(const struct cvtpm_acpi_config *config, const char **why);
 
 /** Writes the TPM2 table. `*len` in: room at `out`, out: CVTPM_ACPI_TPM2_SIZE.

@@ -67,6 +67,16 @@ struct cvtpm_serve_file {
 	gid_t gid;
 };
 
+/* The Physical Presence Interface: what becomes of what a guest asks for. */
+enum cvtpm_serve_ppi {
+	CVTPM_SERVE_PPI_NONE,  /* the guest has none */
+	CVTPM_SERVE_PPI_BLOCK, /* it is told that everything is blocked */
+	/* It is told that a physically present user is asked: carried out if the process
+	 * got SIGUSR1 since the last request. */
+	CVTPM_SERVE_PPI_CONFIRM,
+	CVTPM_SERVE_PPI_ALLOW, /* carried out, nobody is asked */
+};
+
 struct cvtpm_serve_config {
 	/* The instance to serve; both outlive cvtpm_serve. engine_config.buffer_size
 	 * is set here: 3,968 with a CRB page, else 4,096. platform->log gets the one
@@ -128,6 +138,19 @@ struct cvtpm_serve_config {
 	 * reads the byte. The page is polled as well, so that drivers of start method 7
 	 * are served. Needs page_file. NULL: none. */
 	const char *doorbell;
+
+	/* The event log that the guest's TPM2 table points to: put into `log_size` bytes
+	 * at `log_offset` from the page when the guest first uses the TPM after a reset,
+	 * for firmware clears the area before. NULL: none. */
+	const char *event_log;
+	uint64_t log_offset;
+	uint32_t log_size;
+
+	/* The area of the Physical Presence Interface, `ppi_offset` from the page. What was
+	 * asked for there (Clear, SetPCRBanks) is looked at when the machine is reset, as
+	 * its firmware would. Needs qmp. Offsets are multiples of 4,096. */
+	enum cvtpm_serve_ppi ppi;
+	uint64_t ppi_offset;
 
 	/* Make /dev/tpmN; needs root and the kernel's module tpm_vtpm_proxy. */
 	bool vtpm_proxy;

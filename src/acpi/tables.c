@@ -67,8 +67,10 @@ static const char *ppi_problem(const struct cvtpm_acpi_config *config)
 {
 	if (!config->ppi)
 		return NULL;
-	if (config->ppi > UINT64_MAX - CVTPM_PPI_SIZE)
-		return "the PPI area ends beyond the address space";
+	if (config->ppi > FOUR_GIB - CVTPM_PPI_SIZE)
+		return "the PPI area must lie below 4 GiB: QEMU's DSDT has revision 1, which makes "
+		       "the numbers of all AML 32 bits long, and the guest would use other "
+		       "memory of its own; put the page below 4 GiB (cvtpm qemu-args --numa)";
 	if (areas_overlap(config->ppi, CVTPM_PPI_SIZE, config->page,
 			  localities(config) * PAGE_SIZE))
 		return "the PPI area overlaps the CRB page";

@@ -83,16 +83,6 @@ static enum cvtpm_acpi_class parse_class(struct argp_state *state, const char *t
 	return CVTPM_ACPI_CLIENT;
 }
 
-/* Localities have their place, served or not: 0-3 is four pages, and 2-3 as well. */
-static unsigned count_pages(unsigned localities)
-{
-	unsigned count = 0;
-
-	for (; localities; localities >>= 1)
-		count++;
-	return count;
-}
-
 static void finish(struct argp_state *state, struct arguments *a)
 {
 	const char *why;
@@ -127,7 +117,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		a->config.page = cli_parse_size(state, "--page-base", text, INT64_MAX);
 		return 0;
 	case OPTION_LOCALITIES:
-		a->config.localities = count_pages(cli_parse_localities(state, text));
+		a->config.localities = cli_locality_pages(cli_parse_localities(state, text));
 		return 0;
 	case 'm':
 		a->config.start_method =

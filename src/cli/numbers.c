@@ -45,3 +45,12 @@ unsigned cli_parse_localities(struct argp_state *state, const char *text)
 			text);
 	return ((2u << last) - 1) & ~((1u << first) - 1);
 }
+
+unsigned cli_locality_pages(unsigned localities)
+{
+	unsigned count = 0;
+
+	for (; localities; localities >>= 1)
+		count++;
+	return count ? count : 1;
+}

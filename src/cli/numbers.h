@@ -13,4 +13,8 @@ uint64_t cli_parse_size(struct argp_state *state, const char *option, const char
 /** "0" or "A-B" up to 3: bit n for locality n. Otherwise argp_error. */
 unsigned cli_parse_localities(struct argp_state *state, const char *text);
 
+/** Localities have their place, served or not: 0-3 is four pages, and so is 2-3. None
+ *  means locality 0. */
+unsigned cli_locality_pages(unsigned localities);
+
 #endif

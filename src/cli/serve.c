@@ -3,6 +3,8 @@
 #include "cli/common.h"
 #include "cli/numbers.h"
 #include "cli/tpm.h"
+#include "cvtpm/acpi.h"
+#include "cvtpm/crb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@ struct serve_options {
 	struct tpm_options tpm;
 	struct cvtpm_serve_config serve;
 	int ready_fd; /* -1: none */
-	bool page_options, startup_given, evidence;
+	bool page_options, log_offset_given, startup_given, evidence;
 };
 
 enum serve_option {
@@ -31,6 +33,11 @@ enum serve_option {
 	OPTION_PAGE_BASE,
 	OPTION_DOORBELL,
 	OPTION_QMP,
+	OPTION_EVENT_LOG,
+	OPTION_LOG_SIZE,
+	OPTION_LOG_OFFSET,
+	OPTION_PPI,
+	OPTION_PPI_OFFSET,
 	OPTION_LOCALITIES,
 	OPTION_STARTUP,
 	OPTION_INSECURE_LISTEN,
@@ -71,6 +78,19 @@ static const struct argp_option options[] = {
 	 "a TPM device of this machine, /dev/tpmN: for root, with the kernel's module "
 	 "tpm_vtpm_proxy",
 	 1},
+	{"event-log", OPTION_EVENT_LOG, "FILE", 0,
+	 "a firmware event log for the guest, in the log area of its TPM2 table", 1},
+	{"log-size", OPTION_LOG_SIZE, "N", 0,
+	 "bytes of that area, as given to cvtpm acpi (default 16K)", 1},
+	{"log-offset", OPTION_LOG_OFFSET, "N", 0,
+	 "where it begins, from the page, as given to cvtpm acpi", 1},
+	{"ppi", OPTION_PPI, "block|confirm|allow", 0,
+	 "serve the Physical Presence Interface of cvtpm acpi --ppi: what the guest asks for is "
+	 "refused, or carried out at the machine's reset if SIGUSR1 came before, or in any case; "
+	 "needs --qmp",
+	 1},
+	{"ppi-offset", OPTION_PPI_OFFSET, "N", 0,
+	 "where its area begins, from the page, as given to cvtpm acpi", 1},
 	{"flush-on-disconnect", OPTION_FLUSH_ON_DISCONNECT, 0, 0,
 	 "flush what a connection has left loaded when it ends; saved contexts stay", 1},
 	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
@@ -105,6 +125,59 @@ static unsigned long long parse_number(struct argp_state *state, const char *nam
 	return number;
 }
 
+static enum cvtpm_serve_ppi parse_ppi(struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "block") == 0)
+		return CVTPM_SERVE_PPI_BLOCK;
+	if (strcmp(text, "confirm") == 0)
+		return CVTPM_SERVE_PPI_CONFIRM;
+	if (strcmp(text, "allow") != 0)
+		argp_error(state, "--ppi=%s: write block, confirm or allow", text);
+	return CVTPM_SERVE_PPI_ALLOW;
+}
+
+/* The areas are where the guest's tables say, so they obey the tables' rules. */
+static void check_areas(struct argp_state *state, struct serve_options *o)
+{
+	struct cvtpm_serve_config *serve = &o->serve;
+	const char *why;
+
+	if (!serve->event_log && (serve->log_size || o->log_offset_given))
+		argp_error(state, "--log-size and --log-offset need --event-log");
+	if (serve->ppi == CVTPM_SERVE_PPI_NONE && serve->ppi_offset)
+		argp_error(state, "--ppi-offset needs --ppi");
+	if (serve->ppi != CVTPM_SERVE_PPI_NONE && !serve->qmp)
+		argp_error(state, "--ppi needs --qmp: what the guest asks for is carried out when "
+				  "its machine is reset");
+	if (serve->ppi > CVTPM_SERVE_PPI_BLOCK && o->tpm.random_platform_auth)
+		argp_error(state, "--ppi=confirm and allow need platform authority, which "
+				  "--platform-auth=random gives away");
+	const unsigned pages = cli_locality_pages(serve->page_localities);
+	struct cvtpm_acpi_config acpi = {
+		.page = serve->page_base ? serve->page_base : CVTPM_CRB_DEFAULT_BASE,
+		.localities = pages,
+		.start_method = 8,
+	};
+
+	if (serve->event_log && !serve->log_size)
+		serve->log_size = CVTPM_ACPI_HIGH_LOG_MAX;
+	if (!o->log_offset_given)
+		serve->log_offset =
+			pages > 1 ? CVTPM_ACPI_LOG_OFFSET_BEHIND : CVTPM_ACPI_LOG_OFFSET;
+	if (!serve->ppi_offset)
+		serve->ppi_offset = CVTPM_ACPI_PPI_OFFSET;
+	if (serve->event_log) {
+		acpi.log_address = acpi.page + serve->log_offset;
+		acpi.log_size = serve->log_size;
+	}
+	if (serve->ppi != CVTPM_SERVE_PPI_NONE)
+		acpi.ppi = acpi.page + serve->ppi_offset;
+	if (cvtpm_acpi_check(&acpi, &why) < 0)
+		argp_error(state, "%s", why);
+	if ((serve->event_log && serve->log_offset % 4096) || serve->ppi_offset % 4096)
+		argp_error(state, "--log-offset and --ppi-offset must be multiples of 4096");
+}
+
 static uint64_t parse_page_base(struct argp_state *state, const char *text)
 {
 	const uint64_t base = cli_parse_size(state, "--page-base", text, INT64_MAX);
@@ -125,7 +198,7 @@ static enum cvtpm_serve_startup parse_startup(struct argp_state *state, const ch
 	return CVTPM_SERVE_STARTUP_NONE;
 }
 
-static void check_options(struct argp_state *state, const struct serve_options *o)
+static void check_options(struct argp_state *state, struct serve_options *o)
 {
 	const struct cvtpm_serve_config *serve = &o->serve;
 
@@ -136,10 +209,12 @@ static void check_options(struct argp_state *state, const struct serve_options *
 	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
 		argp_error(state, "--terminate and --evidence need --ctrl");
 	if ((o->page_options || serve->machine_is_new) && !serve->page_file)
-		argp_error(state, "--offset, --page-base, --localities, --doorbell, --qmp "
-				  "and --machine-is-new need --crb-page");
+		argp_error(state, "--offset, --page-base, --localities, --doorbell, --qmp, "
+				  "--event-log, --ppi and --machine-is-new need --crb-page");
 	if (serve->qmp && serve->machine_is_new)
 		argp_error(state, "--machine-is-new is for want of --qmp, which knows");
+	if (serve->page_file)
+		check_areas(state, o);
 	if (serve->fail_until_reset && serve->machine_is_new)
 		argp_error(state, "--fail-until-reset and --machine-is-new contradict each other");
 	if (serve->startup == CVTPM_SERVE_STARTUP_STATE && !o->tpm.state)
@@ -190,6 +265,26 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_QMP:
 		o->serve.qmp = text;
+		o->page_options = true;
+		return 0;
+	case OPTION_EVENT_LOG:
+		o->serve.event_log = text;
+		o->page_options = true;
+		return 0;
+	case OPTION_LOG_SIZE:
+		o->serve.log_size = (uint32_t)cli_parse_size(state, "--log-size", text, UINT32_MAX);
+		o->page_options = true;
+		return 0;
+	case OPTION_LOG_OFFSET:
+		o->serve.log_offset = cli_parse_size(state, "--log-offset", text, UINT32_MAX);
+		o->log_offset_given = o->page_options = true;
+		return 0;
+	case OPTION_PPI:
+		o->serve.ppi = parse_ppi(state, text);
+		o->page_options = true;
+		return 0;
+	case OPTION_PPI_OFFSET:
+		o->serve.ppi_offset = cli_parse_size(state, "--ppi-offset", text, UINT32_MAX);
 		o->page_options = true;
 		return 0;
 	case OPTION_LOCALITIES:

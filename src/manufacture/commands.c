@@ -39,6 +39,7 @@ static const struct tpm_command hierarchy_control = {0x121, "HierarchyControl", 
 static const struct tpm_command hierarchy_change_auth = {0x129, "HierarchyChangeAuth", 1, 1,
 							 .in = {SIZED}};
 static const struct tpm_command clear = {0x126, "Clear", 1, 1};
+static const struct tpm_command clear_control = {0x127, "ClearControl", 1, 1, .in = {U8}};
 static const struct tpm_command change_pps = {0x125, "ChangePPS", 1, 1};
 static const struct tpm_command change_eps = {0x124, "ChangeEPS", 1, 1};
 static const struct tpm_command pcr_extend = {
@@ -191,6 +192,11 @@ int tpm_hierarchy_change_auth(struct tpm_client *client, uint32_t hierarchy, con
 int tpm_clear(struct tpm_client *client, uint32_t auth)
 {
 	return tpm_call(client, &clear, &auth, NULL, NULL, NULL);
+}
+
+int tpm_clear_control(struct tpm_client *client, uint32_t auth, bool disable)
+{
+	return tpm_call(client, &clear_control, &auth, &TPM_NUMBER(disable), NULL, NULL);
 }
 
 int tpm_change_pps(struct tpm_client *client)

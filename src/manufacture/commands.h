@@ -106,6 +106,8 @@ int tpm_hierarchy_control(struct tpm_client *client, uint32_t auth, uint32_t ena
 int tpm_hierarchy_change_auth(struct tpm_client *client, uint32_t hierarchy, const uint8_t *value,
 			      size_t len);
 int tpm_clear(struct tpm_client *client, uint32_t auth);
+/** Whether TPM2_Clear is switched off; on again by platform authority alone. */
+int tpm_clear_control(struct tpm_client *client, uint32_t auth, bool disable);
 int tpm_change_pps(struct tpm_client *client);
 int tpm_change_eps(struct tpm_client *client);
 

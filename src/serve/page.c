@@ -55,6 +55,19 @@ void page_unlock(struct page *page)
 	pthread_mutex_unlock(&page->lock);
 }
 
+/* Takes the guest's requests. A first one is from its operating system: firmware has
+ * cleared the log's area before, and does not use this TPM. */
+static bool page_look(struct page *page)
+{
+	const bool happened = cvtpm_crb_page_poll(&page->crb_page);
+
+	if (page->logged || page->crb.active >= CVTPM_CRB_LOCALITIES)
+		return happened;
+	areas_write_log(&page->areas);
+	page->logged = true;
+	return happened;
+}
+
 /* A command that is found together with the RESET may be of the machine before or
  * after it. It is not run, and told so in a way that says nothing: to try again. */
 void page_forget(struct page *page)
@@ -63,6 +76,7 @@ void page_forget(struct page *page)
 		return;
 	page->refusing = true;
 	page->refused = false;
+	page->logged = false;
 	if (!cvtpm_crb_in_engine(&page->crb))
 		cvtpm_crb_page_poll(&page->crb_page);
 	page->refusing = false;
@@ -143,7 +157,7 @@ static void page_run_taken(struct page *page)
 		page->on_worker = true;
 		page_answer(page);
 		if (!page->held)
-			cvtpm_crb_page_poll(&page->crb_page);
+			page_look(page);
 		page->on_worker = false;
 	}
 }
@@ -221,7 +235,7 @@ void page_ring(struct page *page)
 	page->bell_ns = now_ns();
 	if (page->live && !page->held) {
 		page->on_worker = true;
-		cvtpm_crb_page_poll(&page->crb_page);
+		page_look(page);
 		page->on_worker = false;
 		page_run_taken(page);
 	}
@@ -255,13 +269,13 @@ static int page_failed(struct page *page, const char *what)
  * for would end the process. */
 static int page_reserve(const struct page *page)
 {
-	const off_t offset = (off_t)page->server->config->page_offset, size = (off_t)page->size;
+	const off_t offset = (off_t)page->server->config->page_offset;
 
-	if (fallocate(page->fd, 0, offset, size) == 0)
+	if (fallocate(page->fd, 0, offset, page->end - offset) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return -1;
-	return page->existed ? 0 : ftruncate(page->fd, offset + size);
+	return page->existed ? 0 : ftruncate(page->fd, page->end);
 }
 
 /* A hypervisor wants whole large pages of shared memory. */
@@ -273,7 +287,7 @@ static off_t round_up(off_t size)
 static int page_open_file(struct page *page)
 {
 	const struct cvtpm_serve_config *config = page->server->config;
-	const off_t end = (off_t)(config->page_offset + page->size);
+	const off_t end = page->end;
 	struct stat st;
 
 	page->fd = open(config->page_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -339,6 +353,7 @@ int page_open(struct page *page, struct server *server)
 			   (unsigned long long)config->page_offset);
 		return CVTPM_ERR_PARAM;
 	}
+	page->end = (off_t)areas_end(config, config->page_offset + page->size);
 	CVTPM_TRY(page_open_file(page));
 	if (flock(page->fd, LOCK_EX | LOCK_NB) < 0) {
 		server_log(server, CVTPM_LOG_ERROR,
@@ -354,13 +369,14 @@ int page_open(struct page *page, struct server *server)
 		page->memory = NULL;
 		return page_failed(page, "mapped");
 	}
-	return 0;
+	return areas_open(&page->areas, server, page->fd);
 }
 
 void page_close(struct page *page)
 {
 	if (!page->server)
 		return;
+	areas_close(&page->areas);
 	if (page->memory)
 		munmap(page->memory, page->size);
 	/* Made by a server that did not come to serve it: left behind, it would pass
@@ -424,7 +440,7 @@ void page_poll(struct page *page, struct timespec *wait)
 	uint64_t quiet_ns, wait_ns;
 
 	page_lock(page);
-	if (!page->held && cvtpm_crb_page_poll(&page->crb_page))
+	if (!page->held && page_look(page))
 		page->busy_ns = now_ns();
 
 	const uint64_t now = now_ns();
@@ -467,6 +483,7 @@ void page_end_reset(struct page *page)
 		return;
 	page_lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
+	page->logged = false;
 	page_release(page);
 	page_unlock(page);
 }

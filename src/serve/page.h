@@ -10,11 +10,13 @@
 #define CVTPM_SERVE_PAGE_H
 
 #include "cvtpm/crb.h"
+#include "serve/area.h"
 #include "serve/worker.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct server;
@@ -24,7 +26,9 @@ struct page {
 	pthread_mutex_t lock;  /* of all that is below `locked` */
 	int fd;
 	void *memory;
-	size_t size;
+	size_t size; /* of the page */
+	off_t end;   /* of all that is mapped, in the file */
+	struct areas areas;
 	bool existed;          /* the file was there before: its machine may have run already */
 	bool machine_is_new;   /* ... but it has not; set before page_start */
 	bool locked;           /* no other process serves it */
@@ -32,6 +36,7 @@ struct page {
 	unsigned held;         /* resets that are under way: nothing is taken from the page */
 	uint64_t busy_ns;      /* when the loop last found something in it */
 	uint64_t bell_ns;      /* when the bell last rang */
+	bool logged;           /* the event log is in its area, for this start of the machine */
 	bool on_worker;        /* what is submitted now is run by the caller, the worker: */
 	bool taken;            /* `job` is to be run */
 	bool refusing;         /* what is submitted now is answered with TPM_RC_RETRY */

@@ -158,6 +158,7 @@ static int begin_with_machine(struct server *server, struct cvtpm_instance *inst
 		why = "the CRB page was there before, and its machine may have run already; with a "
 		      "new machine say --machine-is-new";
 	server->failed_at_start = why != NULL;
+	presence_show(server, !server->page.existed || server->page.machine_is_new);
 	if (why)
 		cvtpm_instance_fail_until_reset(instance, why);
 	return 0;
@@ -166,14 +167,19 @@ static int begin_with_machine(struct server *server, struct cvtpm_instance *inst
 void server_reset_tpm(struct server *server)
 {
 	struct worker_tpm *tpm = &server->worker.tpm;
+	struct presence_request request;
 
 	if (!tpm->instance || !tpm->powered)
 		return;
+	const bool asked = presence_take(server, &request);
 	int result = cvtpm_instance_reset(tpm->instance);
 
 	server_log(server, result < 0 ? CVTPM_LOG_ERROR : CVTPM_LOG_INFO,
 		   "the machine was reset, and so is the TPM%s%s", result < 0 ? ": " : "",
 		   result < 0 ? cvtpm_strerror(result) : "");
+	if (result == 0 && asked)
+		result = presence_carry_out(server, &request);
+	presence_show(server, false);
 	/* What was saved for TPM2_Startup(STATE) was for the machine's first start. */
 	if (result == 0 && server->config->startup != CVTPM_SERVE_STARTUP_NONE)
 		result = cvtpm_instance_startup(tpm->instance, false);
@@ -373,6 +379,13 @@ static void signal_ready(void *owner, short revents)
 	(void)revents;
 	if (read(server->signals.fd, &info, sizeof info) != sizeof info)
 		return;
+	if (info.ssi_signo == SIGUSR1) {
+		atomic_store(&server->presence, true);
+		server_log(server, CVTPM_LOG_INFO,
+			   "SIGUSR1: what the guest asks for at the machine's next reset is "
+			   "confirmed");
+		return;
+	}
 	if (server->stop_wanted) {
 		server_log(server, CVTPM_LOG_WARN,
 			   "a second signal: ending at once, without TPM2_Shutdown");
@@ -390,6 +403,8 @@ static int signals_begin(struct server *server)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	if (server->config->ppi == CVTPM_SERVE_PPI_CONFIRM)
+		sigaddset(&set, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	server->signals = (struct loop_source){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),

@@ -12,6 +12,7 @@
 #include "serve/loop.h"
 #include "serve/machine.h"
 #include "serve/page.h"
+#include "serve/presence.h"
 #include "serve/vtpm_proxy.h"
 #include "serve/worker.h"
 
@@ -52,6 +53,7 @@ struct server {
 	const char *begins;     /* how the TPM begins, for people */
 	bool announced;         /* config->ready has been told */
 	struct page page;       /* page.server NULL: none */
+	atomic_bool presence;   /* SIGUSR1: the operator confirms, once */
 	struct machine machine; /* machine.server NULL: nobody tells of it */
 	struct bell bell;       /* bell.server NULL: none; the worker's once it runs */
 };

@@ -16,14 +16,14 @@ GIB4 = 1 << 32
 CONFIGURATIONS = [
     ("method 7 low", ["--page-base", "0xF000000", "-m", "7"], 0xF000000, 1, None, None),
     ("method 7 high", ["--page-base", "4G", "--start-method", "7"], GIB4, 1, None, None),
-    ("method 7 high, PPI", ["--page-base", "4G", "-m", "7", "--ppi"], GIB4, 1, None, GIB4 + 0x5000),
+    ("method 7 low, PPI", ["--page-base", "0xF000000", "-m", "7", "--ppi"], 0xF000000, 1, None, 0xF005000),
     ("method 8 high", ["--page-base", "4G"], GIB4, 1, 0x505, None),
     ("method 8 low", ["--page-base", "0xF000000"], 0xF000000, 1, 0x505, None),
-    ("method 8 high, PPI", ["--page-base", "4G", "--ppi"], GIB4, 1, 0x505, GIB4 + 0x5000),
+    ("method 8 low, PPI", ["--page-base", "0xF000000", "--ppi"], 0xF000000, 1, 0x505, 0xF005000),
     ("method 8 low, PPI elsewhere", ["--page-base", "240M", "--ppi", "--ppi-offset", "64K", "--port", "0x99"],
      240 << 20, 1, 0x99, (240 << 20) + 0x10000),
-    ("all localities", ["--page-base", "0x140000000", "--localities", "0-3", "--ppi"], 0x140000000, 4, 0x505,
-     0x140005000),
+    ("all localities", ["--page-base", "0x140000000", "--localities", "0-3"], 0x140000000, 4, 0x505, None),
+    ("all localities, PPI", ["--page-base", "0xFED40000", "--localities", "0-3", "--ppi"], 0xFED40000, 4, 0x505, 0xFED45000),
     ("last page below 4 GiB", ["--page-base", "0xFFFFF000", "-m", "7"], 0xFFFFF000, 1, None, None),
 ]
 
@@ -87,7 +87,7 @@ def test_the_tpm2_table_is_what_iasl_compiles(tmp_path, options):
 
 
 def test_the_ssdt_decompiles_without_a_word_of_doubt(tmp_path):
-    make(tmp_path, ["--page-base", "4G", "--ppi", "--localities", "0-3"])
+    make(tmp_path, ["--page-base", "240M", "--ppi", "--localities", "0-3"])
     said = iasl(tmp_path, "-d", "ssdt.aml")
     assert "rror" not in said and "arning" not in said
     text = (tmp_path / "ssdt.dsl").read_text()
@@ -96,14 +96,14 @@ def test_the_ssdt_decompiles_without_a_word_of_doubt(tmp_path):
 
 
 def test_json(tmp_path):
-    done = run("acpi", "--page-base", "4G", "--log-size", "16K", "--ppi", "--json", "--tpm2", tmp_path / "a", "--ssdt",
+    done = run("acpi", "--page-base", "0xF000000", "--log-size", "16K", "--ppi", "--json", "--tpm2", tmp_path / "a", "--ssdt",
                tmp_path / "b")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert said["page"] == GIB4 and said["control_area"] == GIB4 + 0x40
+    assert said["page"] == 0xF000000 and said["control_area"] == 0xF000040
     assert said["start_method"] == 8 and said["doorbell_port"] == 0x505
-    assert said["log"] == {"address": GIB4 + 0x1000, "size": 0x4000}
-    assert said["ppi"] == {"address": GIB4 + 0x5000, "size": 0x400}
+    assert said["log"] == {"address": 0xF001000, "size": 0x4000}
+    assert said["ppi"] == {"address": 0xF005000, "size": 0x400}
     for table, signature in (("tpm2", b"TPM2"), ("ssdt", b"SSDT")):
         data = open(said[table]["file"], "rb").read()
         assert len(data) == said[table]["size"] and data[:4] == signature
@@ -117,6 +117,8 @@ def test_json(tmp_path):
     (["--page-base", "0xF000000", "--log-size", "64K", "--log-offset", "0xFFF"], "log area overlaps the CRB page"),
     (["--page-base", "0xF000000", "--log-size", "64K", "--ppi"], "log area overlaps the PPI area"),
     (["--page-base", "0xF000000", "--localities", "0-3", "--ppi", "--ppi-offset", "0x3FFF"], "PPI area overlaps"),
+    (["--page-base", "4G", "--ppi"], "below 4 GiB"),
+    (["--page-base", "0xFFFFF000", "--ppi"], "below 4 GiB"),
     (["--page-base", "0xF000800"], "multiple of 4096"),
     (["--page-base", "0"], "--page-base"),
     (["--page-base", "4G", "-m", "6"], "start method"),
