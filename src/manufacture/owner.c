@@ -134,7 +134,7 @@ static int check_config(const struct cvtpm_platform *platform,
 static void begin(struct cvtpm_instance *o, const struct cvtpm_platform *platform,
 		  const struct cvtpm_instance_config *config)
 {
-	memset(o, 0, sizeof *o);
+	memset(o, 0, offsetof(struct cvtpm_instance, work)); /* each job begins its own room */
 	o->platform = *platform;
 	o->config = *config;
 	o->config.engine_config.memory = (uint8_t *)o + owner_size();

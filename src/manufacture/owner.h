@@ -23,7 +23,7 @@
 /* Records of a store that are copied by one commit, and their bytes: what
  * manufacture leaves behind has a known size (an engine's state with four EKs
  * is under 30 KiB). */
-#define COPY_MAX_RECORDS 16
+#define COPY_MAX_RECORDS 64
 #define COPY_MAX_SIZE    65536
 
 /* Room that one job needs and the next may use again. */
