@@ -237,12 +237,24 @@ static bool session_is_bound_to(struct tpm *t, const struct tpm_session *s, TPM_
 	return EQUAL_2B(name, s->boundName) && EQUAL_2B(*entity_auth(t, entity), s->boundAuth);
 }
 
+/* The PIN index whose authValue the session shows, or NULL. */
+static struct nv_entry *pin_of(struct tpm *t, const struct frame_session *fs)
+{
+	struct nv_entry *entry = NULL;
+
+	if (HANDLE_TYPE(fs->entity) == TPM_HT_NV_INDEX &&
+	    (fs->with_auth || fs->session->type == TPM_SE_HMAC))
+		entry = nv_find(t, fs->entity);
+	return entry && nv_is_pin(entry) ? entry : NULL;
+}
+
 /* An authorisation of fs->entity in role `role`. */
 static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 {
 	struct frame_session *fs = &t->frame.sessions[n];
 	struct tpm_session *s = fs->session;
 	bool policy = s && s->type != TPM_SE_HMAC;
+	struct nv_entry *pin;
 
 	if (!s)
 		fs->with_auth = true;
@@ -263,9 +275,13 @@ static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 		if (!entity_auth_available(t, fs->entity, role))
 			return TPM_RC_AUTH_UNAVAILABLE;
 	}
-	if (!s || s->bits & SESSION_PASSWORD)
-		return check_password(t, fs);
-	return check_hmac(t, n);
+	pin = pin_of(t, fs);
+	if (pin)
+		TRY(nv_pin_before(t, pin));
+	TRY(!s || s->bits & SESSION_PASSWORD ? check_password(t, fs) : check_hmac(t, n));
+	if (pin)
+		nv_pin_right(t, pin);
+	return TPM_RC_SUCCESS;
 }
 
 static tpm_rc check_one(struct tpm *t, unsigned n)

@@ -187,10 +187,10 @@ static tpm_rc settle(struct tpm *t, tpm_rc rc)
 	else
 		note_unorderly(t);
 	if (state_commit(t)) {
-		if (!rc) {
+		if (!rc)
 			undo_all(t);
+		if (rc != TPM_RC_FAILURE) /* what cannot be remembered is not told */
 			rc = TPM_RC_NV_UNAVAILABLE;
-		}
 	} else if (!rc) {
 		object_sweep(t);
 		session_sweep(t);

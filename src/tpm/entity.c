@@ -206,7 +206,9 @@ bool entity_auth_available(struct tpm *t, TPM_HANDLE handle, enum role role)
 
 	switch (HANDLE_TYPE(handle)) {
 	case TPM_HT_NV_INDEX:
-		return index_allows(t, handle, TPMA_NV_AUTHREAD, TPMA_NV_AUTHWRITE);
+		return index_allows(t, handle, TPMA_NV_AUTHREAD, TPMA_NV_AUTHWRITE) ||
+		       (t->frame.command->code == TPM_CC_PolicySecret &&
+			nv_is_pin(nv_find(t, handle))); /* Part 3, 23.4 */
 	case TPM_HT_TRANSIENT:
 	case TPM_HT_PERSISTENT:
 		object = object_get(t, handle);

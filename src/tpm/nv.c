@@ -294,39 +294,45 @@ uint64_t nv_counter_start(struct tpm *t)
 	return highest;
 }
 
-static bool is_pin(const struct nv_entry *index)
+bool nv_is_pin(const struct nv_entry *index)
 {
 	unsigned type = nv_type(&index->nv.publicArea);
 
 	return type == TPM_NT_PIN_FAIL || type == TPM_NT_PIN_PASS;
 }
 
-bool nv_pin_available(struct nv_entry *index)
+/* Not undone: nobody gets a try back. */
+static void set_pin_count(struct tpm *t, struct nv_entry *index, uint32_t count)
 {
-	uint64_t value = nv_u64(index); /* pinCount, pinLimit */
-
-	if (!is_pin(index))
-		return true;
-	return index->nv.publicArea.attributes & TPMA_NV_WRITTEN &&
-	       value >> 32 < (value & 0xFFFFFFFFu);
-}
-
-void nv_pin_result(struct tpm *t, struct nv_entry *index, bool right)
-{
-	uint64_t value = nv_u64(index), one = (uint64_t)1 << 32;
-	uint64_t next;
-
-	if (!is_pin(index))
-		return;
-	if (nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS)
-		next = right ? value + one : value;
-	else
-		next = right ? value & 0xFFFFFFFFu : value + one;
-	if (next == value)
-		return;
-	store_u64(nv_data(index), next);
+	store_u64(nv_data(index), (uint64_t)count << 32 | (uint32_t)nv_u64(index));
 	index->monotone |= NV_DIRTY_DATA;
 	t->nv.dirty = true;
+}
+
+static uint32_t pin_count(struct nv_entry *index)
+{
+	return (uint32_t)(nv_u64(index) >> 32);
+}
+
+tpm_rc nv_pin_before(struct tpm *t, struct nv_entry *index)
+{
+	if (!nv_is_pin(index))
+		return TPM_RC_SUCCESS;
+	if (pin_count(index) >= (uint32_t)nv_u64(index)) /* nor if it is not written */
+		return TPM_RC_AUTH_UNAVAILABLE;
+	if (nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS)
+		return TPM_RC_SUCCESS;
+	set_pin_count(t, index, pin_count(index) + 1);
+	return state_commit(t) ? TPM_RC_NV_UNAVAILABLE : TPM_RC_SUCCESS;
+}
+
+void nv_pin_right(struct tpm *t, struct nv_entry *index)
+{
+	if (nv_is_pin(index))
+		set_pin_count(t, index,
+			      nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS
+				      ? pin_count(index) + 1
+				      : 0);
 }
 
 /* ---- start and end ---- */

@@ -604,10 +604,13 @@ void nv_set_attributes(struct tpm *t, struct nv_entry *index, TPMA_NV attributes
 uint64_t nv_u64(struct nv_entry *index);
 /** What the first TPM2_NV_Increment starts from: the highest value of any counter ever. */
 uint64_t nv_counter_start(struct tpm *t);
-/** PIN indices (Part 1, 37.2.8): may the authValue be tried? True for any other type. */
-bool nv_pin_available(struct nv_entry *index);
-/** The authValue of an index was right or wrong: counts, for a PIN index. Monotone. */
-void nv_pin_result(struct tpm *t, struct nv_entry *index, bool right);
+/** PIN indices (Part 2, 13.3). Before the authValue of an index is compared: a PIN Fail
+ *  index counts the try, durably. TPM_RC_AUTH_UNAVAILABLE: not written, or pinCount has
+ *  reached pinLimit. TPM_RC_NV_UNAVAILABLE. */
+tpm_rc nv_pin_before(struct tpm *t, struct nv_entry *index);
+/** It was right: PIN Fail begins again at 0, PIN Pass counts. Monotone. */
+void nv_pin_right(struct tpm *t, struct nv_entry *index);
+bool nv_is_pin(const struct nv_entry *index);
 /** Bytes of data of the indices with TPMA_NV_ORDERLY: at most MAX_ORDERLY_SIZE. */
 size_t nv_orderly_size(struct tpm *t);
 /** What TPM2_Startup and TPM2_Shutdown do to indices. */

@@ -3,7 +3,7 @@
 
 #include "crypto/mem.h"
 
-static bool is_pin(unsigned type)
+static bool type_is_pin(unsigned type)
 {
 	return type == TPM_NT_PIN_FAIL || type == TPM_NT_PIN_PASS;
 }
@@ -24,7 +24,7 @@ static bool size_fits(const TPMS_NV_PUBLIC *public)
 static bool type_exists(unsigned type)
 {
 	return type == TPM_NT_ORDINARY || type == TPM_NT_COUNTER || type == TPM_NT_BITS ||
-	       type == TPM_NT_EXTEND || is_pin(type);
+	       type == TPM_NT_EXTEND || type_is_pin(type);
 }
 
 /* What attributes an index may begin with. A PIN index is written by others than who knows
@@ -38,7 +38,7 @@ static bool attributes_fit(const TPMS_NV_PUBLIC *public)
 		return false;
 	if (type == TPM_NT_PIN_FAIL && !(a & TPMA_NV_NO_DA))
 		return false;
-	if (is_pin(type) && a & (TPMA_NV_AUTHWRITE | TPMA_NV_GLOBALLOCK | TPMA_NV_WRITEDEFINE))
+	if (type_is_pin(type) && a & (TPMA_NV_AUTHWRITE | TPMA_NV_GLOBALLOCK | TPMA_NV_WRITEDEFINE))
 		return false;
 	if (a & (TPMA_NV_WRITTEN | TPMA_NV_WRITELOCKED | TPMA_NV_READLOCKED))
 		return false;
@@ -138,7 +138,7 @@ COMMAND_BODY(NV_Write)
 	const TPMS_NV_PUBLIC *public = &index->nv.publicArea;
 
 	TRY(nv_check_write(t, in->authHandle, index));
-	if (nv_type(public) != TPM_NT_ORDINARY && !is_pin(nv_type(public)))
+	if (nv_type(public) != TPM_NT_ORDINARY && !nv_is_pin(index))
 		return TPM_RC_ATTRIBUTES;
 	if (in->offset > public->dataSize)
 		return RC_P(2, TPM_RC_VALUE);
