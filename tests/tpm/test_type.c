@@ -103,7 +103,7 @@ static tpm_rc read_hex(const struct type *type, const char *hex, bool plus)
 		TPMS_CONTEXT context;
 		uint64_t align[1024];
 	} value;
-	uint8_t bytes[2048];
+	uint8_t bytes[2048] = {0};
 	struct reader r = {bytes, 0};
 	tpm_rc rc;
 
@@ -112,7 +112,7 @@ static tpm_rc read_hex(const struct type *type, const char *hex, bool plus)
 
 		if (*hex == ' ')
 			continue;
-		bytes[r.left / 2] = (uint8_t)(r.left % 2 ? bytes[r.left / 2] << 4 | digit : digit);
+		bytes[r.left / 2] = (uint8_t)(bytes[r.left / 2] * 16u + digit);
 		r.left++;
 	}
 	r.left /= 2;
