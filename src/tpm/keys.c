@@ -128,6 +128,20 @@ static void own_scheme(const TPMT_PUBLIC *public, TPMT_SIG_SCHEME *scheme)
 	}
 }
 
+static bool type_signs_with(TPMI_ALG_PUBLIC type, TPM_ALG_ID scheme)
+{
+	switch (type) {
+	case TPM_ALG_RSA:
+		return scheme == TPM_ALG_RSASSA || scheme == TPM_ALG_RSAPSS;
+	case TPM_ALG_ECC:
+		return scheme == TPM_ALG_ECDSA;
+	case TPM_ALG_KEYEDHASH:
+		return scheme == TPM_ALG_HMAC;
+	default:
+		return false;
+	}
+}
+
 tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme)
 {
 	TPMT_SIG_SCHEME own;
@@ -138,14 +152,15 @@ tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme)
 		return TPM_RC_SUCCESS;
 	}
 	own_scheme(&key->publicArea, &own);
-	if (own.scheme == TPM_ALG_NULL)
-		return scheme->scheme == TPM_ALG_NULL ? TPM_RC_SCHEME : TPM_RC_SUCCESS;
-	if (scheme->scheme != TPM_ALG_NULL &&
-	    (scheme->scheme != own.scheme ||
-	     scheme->details.any.hashAlg != own.details.any.hashAlg))
-		return TPM_RC_SCHEME;
-	*scheme = own;
-	return TPM_RC_SUCCESS;
+	if (own.scheme != TPM_ALG_NULL) {
+		if (scheme->scheme != TPM_ALG_NULL &&
+		    (scheme->scheme != own.scheme ||
+		     scheme->details.any.hashAlg != own.details.any.hashAlg))
+			return TPM_RC_SCHEME;
+		*scheme = own;
+	}
+	return type_signs_with(key->publicArea.type, scheme->scheme) ? TPM_RC_SUCCESS
+								     : TPM_RC_SCHEME;
 }
 
 tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, unsigned p,
@@ -208,8 +223,6 @@ static tpm_rc rsa_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	const struct cvtpm_rsa_key *private;
 	int err;
 
-	if (signature->sigAlg != TPM_ALG_RSASSA && signature->sigAlg != TPM_ALG_RSAPSS)
-		return TPM_RC_SCHEME;
 	TRY(selftest_need(t, TPM_ALG_RSA));
 	TRY(selftest_need(t, out->hash));
 	TRY(rsa_private(t, key, &private));
@@ -235,8 +248,6 @@ static tpm_rc ecc_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	size_t size;
 	int err;
 
-	if (signature->sigAlg != TPM_ALG_ECDSA)
-		return TPM_RC_SCHEME;
 	if (digest->size == 0)
 		return TPM_RC_VALUE;
 	TRY(selftest_need(t, TPM_ALG_ECC));
@@ -260,8 +271,6 @@ static tpm_rc hmac_sign(struct tpm *t, const struct tpm_object *key, const TPM2B
 	const struct cvtpm_octets part = OCTETS(*digest);
 	TPM2B_DIGEST mac;
 
-	if (signature->sigAlg != TPM_ALG_HMAC)
-		return TPM_RC_SCHEME;
 	TRY(tpm_hmac(t, signature->signature.hmac.hashAlg,
 		     OCTETS(key->sensitive.sensitiveArea.sensitive.bits), &part, 1, &mac));
 	memcpy(&signature->signature.hmac.digest, mac.buffer, mac.size);
@@ -274,16 +283,16 @@ tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHE
 	signature->sigAlg = scheme->scheme;
 	if (scheme->scheme == TPM_ALG_NULL)
 		return TPM_RC_SUCCESS;
+	if (!type_signs_with(key->publicArea.type, scheme->scheme))
+		return TPM_RC_SCHEME;
 	signature->signature.any.hashAlg = scheme->details.any.hashAlg;
-	switch (key->publicArea.type) {
-	case TPM_ALG_RSA:
-		return rsa_sign(t, key, digest, signature);
-	case TPM_ALG_ECC:
+	switch (scheme->scheme) {
+	case TPM_ALG_ECDSA:
 		return ecc_sign(t, key, digest, signature);
-	case TPM_ALG_KEYEDHASH:
+	case TPM_ALG_HMAC:
 		return hmac_sign(t, key, digest, signature);
 	default:
-		return TPM_RC_SCHEME;
+		return rsa_sign(t, key, digest, signature);
 	}
 }
 
@@ -296,8 +305,6 @@ static tpm_rc rsa_verify(struct tpm *t, const TPMT_PUBLIC *key, const TPM2B_DIGE
 	struct cvtpm_rsa_public public;
 	int err;
 
-	if (signature->sigAlg != TPM_ALG_RSASSA && signature->sigAlg != TPM_ALG_RSAPSS)
-		return TPM_RC_SCHEME;
 	TRY(selftest_need(t, TPM_ALG_RSA));
 	TRY(selftest_need(t, in->hash));
 	if (!rsa_public_of(key, &public))
@@ -316,8 +323,6 @@ static tpm_rc ecc_verify(struct tpm *t, const TPMT_PUBLIC *key, const TPM2B_DIGE
 	struct cvtpm_ecc_public public;
 	size_t size;
 
-	if (signature->sigAlg != TPM_ALG_ECDSA)
-		return TPM_RC_SCHEME;
 	TRY(selftest_need(t, TPM_ALG_ECC));
 	if (digest->size == 0 || !ecc_public_of(key, &public))
 		return TPM_RC_SIGNATURE;
@@ -337,10 +342,6 @@ static tpm_rc hmac_verify(struct tpm *t, const struct tpm_object *key, const TPM
 	TPM2B_DIGEST mac;
 	bool equal;
 
-	if (key->sensitive.size == 0)
-		return TPM_RC_HANDLE;
-	if (signature->sigAlg != TPM_ALG_HMAC)
-		return TPM_RC_SCHEME;
 	if (own->scheme != TPM_ALG_NULL &&
 	    own->details.hmac.hashAlg != signature->signature.hmac.hashAlg)
 		return TPM_RC_SIGNATURE;
@@ -354,15 +355,17 @@ static tpm_rc hmac_verify(struct tpm *t, const struct tpm_object *key, const TPM
 tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
 		  const TPMT_SIGNATURE *signature)
 {
-	switch (key->publicArea.type) {
-	case TPM_ALG_RSA:
-		return rsa_verify(t, &key->publicArea, digest, signature);
-	case TPM_ALG_ECC:
+	if (key->publicArea.type == TPM_ALG_KEYEDHASH && key->sensitive.size == 0)
+		return TPM_RC_HANDLE;
+	if (!type_signs_with(key->publicArea.type, signature->sigAlg))
+		return TPM_RC_SCHEME;
+	switch (signature->sigAlg) {
+	case TPM_ALG_ECDSA:
 		return ecc_verify(t, &key->publicArea, digest, signature);
-	case TPM_ALG_KEYEDHASH:
+	case TPM_ALG_HMAC:
 		return hmac_verify(t, key, digest, signature);
 	default:
-		return TPM_RC_SIGNATURE;
+		return rsa_verify(t, &key->publicArea, digest, signature);
 	}
 }
 

@@ -5,10 +5,21 @@
 struct rig *begin(void)
 {
 	const char *name = getenv("CVTPM_TEST_ENGINE");
+	bool libtpms = name && strcmp(name, "libtpms") == 0;
 
-	if (name && strcmp(name, "libtpms") == 0)
-		return rig_new(&cvtpm_engine_libtpms);
-	return rig_new(&cvtpm_engine_native);
+	return rig_new(libtpms ? &cvtpm_engine_libtpms : &cvtpm_engine_native);
+}
+
+int test_begin(void **state)
+{
+	*state = begin();
+	return 0;
+}
+
+int test_end(void **state)
+{
+	rig_free(*state);
+	return 0;
 }
 
 bool on_libtpms(const struct rig *r)

@@ -14,6 +14,10 @@
 /** A TPM with the engine that CVTPM_TEST_ENGINE names, the native one by default: the tests
  *  of commands hold for both, so that one checks the other. */
 struct rig *begin(void);
+/* A test function with a TPM of its own, *state. */
+#define TEST(function) cmocka_unit_test_setup_teardown(function, test_begin, test_end)
+int test_begin(void **state);
+int test_end(void **state);
 /** Is it libtpms, which is known to answer otherwise here? */
 bool on_libtpms(const struct rig *r);
 

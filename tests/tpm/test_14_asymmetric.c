@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define USER TPMA_OBJECT_USERWITHAUTH
+#define USER (TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA)
 
 static TPMT_RSA_DECRYPT padding(TPM_ALG_ID scheme, TPM_ALG_ID hash)
 {
@@ -65,10 +65,9 @@ static void padding_is_selected_by_table_43(void **state)
 		{TPM_ALG_OAEP, TPM_ALG_SHA256, TPM_ALG_OAEP, TPM_ALG_SHA384, RC_P(2, TPM_RC_SCHEME),
 		 0},
 	};
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key raw = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 
-	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, rows[i].own,
 					rows[i].own_hash, true);
@@ -88,36 +87,32 @@ static void padding_is_selected_by_table_43(void **state)
 		   rows[i].rc ? rows[i].rc : 0);
 		rig_flush(r, k.handle);
 	}
-	rig_free(r);
 }
 
 /* What others encrypt, this decrypts. */
 static void decrypts_what_openssl_encrypted(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 	struct RSA_Decrypt_out out;
 
-	(void)state;
 	OK(decrypt(r, k.handle, padding(TPM_ALG_RSAES, 0), NULL, vector_rsaes, 256, &out));
 	is_message(&out);
 	OK(decrypt(r, k.handle, padding(TPM_ALG_OAEP, TPM_ALG_SHA256), "label", vector_oaep, 256,
 		   &out));
 	is_message(&out);
-	rig_free(r);
 }
 
 /* 14.3: anything that is wrong with the padding is TPM_RC_VALUE. */
 static void decrypt_refuses_wrong_padding(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 	tpm_rc rc = on_libtpms(r) ? TPM_RC_FAILURE : TPM_RC_VALUE; /* OpenSSL's error, there */
 	TPMT_RSA_DECRYPT oaep = padding(TPM_ALG_OAEP, TPM_ALG_SHA256);
 	struct RSA_Decrypt_out out;
 	uint8_t cipher[256];
 
-	(void)state;
 	RC(decrypt(r, k.handle, oaep, "labe", vector_oaep, 256, &out), rc);
 	RC(decrypt(r, k.handle, oaep, NULL, vector_oaep, 256, &out), rc);
 	RC(decrypt(r, k.handle, padding(TPM_ALG_OAEP, TPM_ALG_SHA1), "label", vector_oaep, 256,
@@ -127,17 +122,15 @@ static void decrypt_refuses_wrong_padding(void **state)
 	memcpy(cipher, vector_oaep, sizeof cipher);
 	cipher[100] ^= 1;
 	RC(decrypt(r, k.handle, oaep, "label", cipher, 256, &out), rc);
-	rig_free(r);
 }
 
 /* 14.3: the ciphertext is as long as the modulus, and less. */
 static void decrypt_wants_a_number_below_the_modulus(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 	struct RSA_Decrypt_out out;
 
-	(void)state;
 	RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 255, &out),
 	   TPM_RC_SIZE);
 	RC(decrypt(r, k.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 0, &out), TPM_RC_SIZE);
@@ -147,34 +140,33 @@ static void decrypt_wants_a_number_below_the_modulus(void **state)
 		RC(decrypt(r, k.handle, padding(TPM_ALG_RSAES, 0), NULL, vector_n, 256, &out),
 		   TPM_RC_SIZE);
 	}
-	rig_free(r);
 }
 
 /* 14.3: an unrestricted decryption key, RSA. */
 static void decrypt_wants_the_right_key(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	TPMT_PUBLIC ecc =
 		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key e = make_primary(r, TPM_RH_OWNER, &ecc, "");
 	struct key s = load_rsa(r, TPMA_OBJECT_SIGN | USER, TPM_ALG_NULL, 0, true);
 	struct key d = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
-	struct key p = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, false);
+	struct key p;
 	struct RSA_Decrypt_in in = {.keyHandle = d.handle,
 				    .inScheme.scheme = TPM_ALG_NULL,
 				    .cipherText.size = 256,
 				    .label = {1, {'x'}}};
 	struct RSA_Decrypt_out out;
 
-	(void)state;
 	RC(decrypt(r, e.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 256, &out),
 	   RC_H(1, TPM_RC_KEY));
 	RC(decrypt(r, s.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 256, &out),
 	   RC_H(1, TPM_RC_ATTRIBUTES));
+	rig_flush(r, e.handle);
+	p = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, false);
 	RC(decrypt(r, p.handle, padding(TPM_ALG_NULL, 0), NULL, vector_oaep, 256, &out),
 	   TPM_RC_AUTH_UNAVAILABLE);
 	RC(RIG_RUN(r, RSA_Decrypt, &in, &out), RC_P(3, TPM_RC_VALUE)); /* no NUL */
-	rig_free(r);
 }
 
 /* 14.2, Table 44, to the byte; numbers must be less than the modulus. */
@@ -190,11 +182,10 @@ static void encrypt_keeps_to_the_message_sizes(void **state)
 		{TPM_ALG_RSAES, 0, 256 - 11},
 		{TPM_ALG_NULL, 0, 256},
 	};
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT, TPM_ALG_NULL, 0, false);
 	struct RSA_Encrypt_out out;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct RSA_Encrypt_in in = encrypt_in(k.handle, rows[i].scheme, rows[i].hash);
 
@@ -202,22 +193,21 @@ static void encrypt_keeps_to_the_message_sizes(void **state)
 		in.message.size = rows[i].max;
 		OK(encrypt(r, &in, &out));
 		in.message.size++;
-		RC(encrypt(r, &in, &out), TPM_RC_VALUE);
+		RC(encrypt(r, &in, &out),
+		   on_libtpms(r) && rows[i].scheme != TPM_ALG_NULL ? TPM_RC_FAILURE : TPM_RC_VALUE);
 		in.message.size = 0;
 		OK(encrypt(r, &in, &out));
 	}
-	rig_free(r);
 }
 
 static void encrypt_without_padding_is_rsaep(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct key k = load_rsa(r, TPMA_OBJECT_DECRYPT | USER, TPM_ALG_NULL, 0, true);
 	struct RSA_Encrypt_in in = encrypt_in(k.handle, TPM_ALG_NULL, 0);
 	struct RSA_Encrypt_out out;
 	struct RSA_Decrypt_out plain;
 
-	(void)state;
 	in.message.size = 300; /* leading zeros do not count */
 	memset(in.message.buffer, 0, 300);
 	in.message.buffer[299] = 7;
@@ -228,15 +218,14 @@ static void encrypt_without_padding_is_rsaep(void **state)
 	assert_int_equal(plain.message.buffer[0], 0);
 	in.message.size = 256;
 	memcpy(in.message.buffer, vector_n, 256);
-	RC(encrypt(r, &in, &out), TPM_RC_VALUE);
+	RC(encrypt(r, &in, &out), on_libtpms(r) ? TPM_RC_FAILURE : TPM_RC_VALUE);
 	in.message.buffer[255]--;
 	OK(encrypt(r, &in, &out));
-	rig_free(r);
 }
 
 static void encrypt_wants_the_right_key(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	TPMT_PUBLIC ecc =
 		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key e = make_primary(r, TPM_RH_OWNER, &ecc, "");
@@ -245,7 +234,6 @@ static void encrypt_wants_the_right_key(void **state)
 	struct RSA_Encrypt_in in = encrypt_in(e.handle, TPM_ALG_NULL, 0);
 	struct RSA_Encrypt_out out;
 
-	(void)state;
 	RC(encrypt(r, &in, &out), RC_H(1, TPM_RC_KEY));
 	in.keyHandle = s.handle;
 	RC(encrypt(r, &in, &out), RC_H(1, TPM_RC_ATTRIBUTES));
@@ -254,7 +242,6 @@ static void encrypt_wants_the_right_key(void **state)
 	RC(encrypt(r, &in, &out), RC_P(3, TPM_RC_VALUE)); /* also where no label is used */
 	in.inScheme = padding(TPM_ALG_RSASSA, TPM_ALG_SHA256);
 	RC(encrypt(r, &in, &out), RC_P(2, TPM_RC_VALUE));
-	rig_free(r);
 }
 
 /* 14.4, 14.5: two ways to one secret, on every curve. */
@@ -262,9 +249,8 @@ static void ecdh_agrees(void **state)
 {
 	static const TPMI_ECC_CURVE curves[] = {TPM_ECC_NIST_P256, TPM_ECC_NIST_P384,
 						TPM_ECC_NIST_P521};
-	struct rig *r = begin();
+	struct rig *r = *state;
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		TPMT_PUBLIC t = template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, curves[i],
 					     i ? TPM_ALG_NULL : TPM_ALG_ECDH, TPM_ALG_SHA256);
@@ -289,12 +275,11 @@ static void ecdh_agrees(void **state)
 		RC(RIG_RUN(r, ECDH_ZGen, &z_in, &z), RC_P(1, TPM_RC_ECC_POINT));
 		rig_flush(r, k.handle);
 	}
-	rig_free(r);
 }
 
 static void ecdh_wants_the_right_key(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	TPMT_PUBLIC t = template_ecc(PLAIN | TPMA_OBJECT_SIGN, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key sign = make_primary(r, TPM_RH_OWNER, &t, ""), rsa, parent;
 	TPMT_PUBLIC storage = rig_storage_template();
@@ -303,7 +288,6 @@ static void ecdh_wants_the_right_key(void **state)
 				  .inPoint.point = sign.public.unique.ecc};
 	struct ECDH_ZGen_out out;
 
-	(void)state;
 	RC(RIG_RUN(r, ECDH_ZGen, &in, &out), RC_H(1, TPM_RC_ATTRIBUTES));
 	parent = make_primary(r, TPM_RH_OWNER, &storage, "");
 	in.keyHandle = parent.handle; /* restricted */
@@ -317,13 +301,12 @@ static void ecdh_wants_the_right_key(void **state)
 	gen_in.keyHandle = sign.handle; /* any ECC key will do */
 	rig_no_sessions(r);
 	OK(RIG_RUN(r, ECDH_KeyGen, &gen_in, NULL));
-	rig_free(r);
 }
 
 /* 14.5: shorter and longer ways to write the same numbers, and numbers that are none. */
 static void ecdh_reads_points_of_any_length(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	TPMT_PUBLIC t =
 		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
 	struct key k = make_primary(r, TPM_RH_OWNER, &t, "");
@@ -331,7 +314,6 @@ static void ecdh_reads_points_of_any_length(void **state)
 	TPM2B_ECC_PARAMETER *x = &in.inPoint.point.x;
 	struct ECDH_ZGen_out a, b;
 
-	(void)state;
 	OK(RIG_RUN(r, ECDH_ZGen, &in, &a));
 	memmove(x->buffer + 2, x->buffer, x->size);
 	x->buffer[0] = x->buffer[1] = 0;
@@ -342,7 +324,6 @@ static void ecdh_reads_points_of_any_length(void **state)
 	RC(RIG_RUN(r, ECDH_ZGen, &in, &a), RC_P(1, TPM_RC_ECC_POINT));
 	in.inPoint.point.x.size = in.inPoint.point.y.size = 0;
 	RC(RIG_RUN(r, ECDH_ZGen, &in, &a), RC_P(1, TPM_RC_ECC_POINT));
-	rig_free(r);
 }
 
 static void same_number(const TPM2B_ECC_PARAMETER *got, const char *hex)
@@ -364,12 +345,11 @@ static void same_number(const TPM2B_ECC_PARAMETER *got, const char *hex)
 /* 14.6, with the numbers of FIPS 186-4, D.1.2.3. */
 static void ecc_parameters_of_p256(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct ECC_Parameters_in in = {.curveID = TPM_ECC_NIST_P256};
 	struct ECC_Parameters_out out;
 	const TPMS_ALGORITHM_DETAIL_ECC *p = &out.parameters;
 
-	(void)state;
 	OK(RIG_RUN(r, ECC_Parameters, &in, &out));
 	assert_int_equal(p->curveID, TPM_ECC_NIST_P256);
 	assert_int_equal(p->keySize, 256);
@@ -383,16 +363,14 @@ static void ecc_parameters_of_p256(void **state)
 	same_number(&p->gY, "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5");
 	same_number(&p->n, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
 	same_number(&p->h, "01");
-	rig_free(r);
 }
 
 static void ecc_parameters_of_the_others(void **state)
 {
-	struct rig *r = begin();
+	struct rig *r = *state;
 	struct ECC_Parameters_in in = {.curveID = TPM_ECC_NIST_P384};
 	struct ECC_Parameters_out out;
 
-	(void)state;
 	OK(RIG_RUN(r, ECC_Parameters, &in, &out));
 	assert_int_equal(out.parameters.keySize, 384);
 	assert_int_equal(out.parameters.kdf.details.kdf1_sp800_56a.hashAlg, TPM_ALG_SHA384);
@@ -401,25 +379,24 @@ static void ecc_parameters_of_the_others(void **state)
 	assert_int_equal(out.parameters.keySize, 521);
 	in.curveID = 0x0007;
 	RC(RIG_RUN(r, ECC_Parameters, &in, &out), RC_P(1, TPM_RC_CURVE));
-	rig_free(r);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(padding_is_selected_by_table_43),
-		cmocka_unit_test(decrypts_what_openssl_encrypted),
-		cmocka_unit_test(decrypt_refuses_wrong_padding),
-		cmocka_unit_test(decrypt_wants_a_number_below_the_modulus),
-		cmocka_unit_test(decrypt_wants_the_right_key),
-		cmocka_unit_test(encrypt_keeps_to_the_message_sizes),
-		cmocka_unit_test(encrypt_without_padding_is_rsaep),
-		cmocka_unit_test(encrypt_wants_the_right_key),
-		cmocka_unit_test(ecdh_agrees),
-		cmocka_unit_test(ecdh_wants_the_right_key),
-		cmocka_unit_test(ecdh_reads_points_of_any_length),
-		cmocka_unit_test(ecc_parameters_of_p256),
-		cmocka_unit_test(ecc_parameters_of_the_others),
+		TEST(padding_is_selected_by_table_43),
+		TEST(decrypts_what_openssl_encrypted),
+		TEST(decrypt_refuses_wrong_padding),
+		TEST(decrypt_wants_a_number_below_the_modulus),
+		TEST(decrypt_wants_the_right_key),
+		TEST(encrypt_keeps_to_the_message_sizes),
+		TEST(encrypt_without_padding_is_rsaep),
+		TEST(encrypt_wants_the_right_key),
+		TEST(ecdh_agrees),
+		TEST(ecdh_wants_the_right_key),
+		TEST(ecdh_reads_points_of_any_length),
+		TEST(ecc_parameters_of_p256),
+		TEST(ecc_parameters_of_the_others),
 	};
 
 	return cmocka_run_group_tests_name("Part 3, 14", tests, NULL, NULL);

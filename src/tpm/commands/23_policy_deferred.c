@@ -121,7 +121,7 @@ COMMAND_BODY(PolicyCounterTimer)
 	if (in->offset > size)
 		return RC_P(2, TPM_RC_VALUE);
 	if (in->operandB.size > size - in->offset)
-		return RC_P(2, TPM_RC_RANGE);
+		return TPM_RC_RANGE;
 	if (!(s->bits & SESSION_TRIAL) && !policy_compare(in->operation, bytes + in->offset,
 							  in->operandB.buffer, in->operandB.size))
 		return TPM_RC_POLICY;
