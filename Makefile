@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest deps-keylime demo test test-web test-guest test-keylime test-second-opinion fuzz bench bench-guest install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt demo test test-web test-guest test-libvirt test-keylime test-second-opinion fuzz bench bench-guest install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -19,6 +19,7 @@ help:
 	@echo "make test     all default tests, with the address and undefined-behaviour sanitizers"
 	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
 	@echo "make test-guest  stock Linux guests under QEMU find the TPM, measure into it, quote; reset, save, migrate"
+	@echo "make test-libvirt libvirt's domains with our swtpm: start, save, restore, reset, snapshot, secret (root)"
 	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (in make test, too)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make all      build into $(RELEASE)"
@@ -34,6 +35,8 @@ deps-web:
 	@scripts/deps web
 deps-guest:
 	@scripts/deps guest
+deps-libvirt:
+	@scripts/deps base guest libvirt
 deps-keylime:
 	@scripts/deps keylime
 
@@ -62,6 +65,14 @@ test-guest: deps deps-guest $(RELEASE)/build.ninja
 	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_GUEST_PROGRAM=$(abspath $(RELEASE))/tests/guest/guest \
 	 CVTPM_GUEST=$(abspath build/guest) PYTHONDONTWRITEBYTECODE=1 \
 	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider -c tests/guest/pytest.ini --durations=8 tests/guest
+
+# An unmodified libvirt, with its own qemu.conf in a folder of the test's; nothing of the machine's is changed.
+test-libvirt: deps-libvirt $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet cvtpm tests/guest/guest
+	@scripts/guest-kernel build/guest
+	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_GUEST_PROGRAM=$(abspath $(RELEASE))/tests/guest/guest \
+	 CVTPM_GUEST=$(abspath build/guest) PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=8 tests/libvirt
 
 # KEYLIME_AGENT=PATH takes the Rust agent, KEYLIME_SCRIPT=/usr/bin/true shows that the script is what refuses.
 test-keylime: deps deps-keylime all

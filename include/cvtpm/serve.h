@@ -164,6 +164,11 @@ struct cvtpm_serve_config {
 	 * TPM2_Startup(CLEAR). Needs page_file. NULL: none. */
 	const char *qmp;
 
+	/* May be NULL. Called once, when the sockets are bound, from the server's own
+	 * thread: for what takes time, such as deriving a key and opening platform->store,
+	 * which may be NULL until then. An error, which it has logged, ends the server. */
+	int (*prepare)(void *context);
+
 	/* Told once, when the first command can be answered: "ready: ..." with the
 	 * addresses. From the thread that called cvtpm_serve. */
 	void (*ready)(void *context, const char *line);

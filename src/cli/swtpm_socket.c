@@ -6,6 +6,7 @@
 #include "cli/swtpm.h"
 #include "cli/tpm.h"
 #include "crypto/crypto.h"
+#include "cvtpm/err.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,10 @@ struct swtpm_options {
 	struct cvtpm_serve_config serve;
 	struct cvtpm_serve_passed passed;
 	int daemon_fd; /* -1: in the foreground */
+
+	struct cli_tpm *tpm;
+	struct tpm_options tpm_options;
+	uint8_t keys[2][CVTPM_STORE_KEY_SIZE]; /* of the state, of state blobs */
 };
 
 enum swtpm_option {
@@ -484,38 +489,43 @@ static void configure(struct swtpm_options *o)
 	serve->context = o;
 }
 
-static int load_keys(struct swtpm_options *o, struct tpm_options *tpm,
-		     uint8_t keys[2][CVTPM_STORE_KEY_SIZE])
+/* Beside the server's thread: libvirt waits one second for the socket, and a key may take as
+ * long on a busy machine. */
+static int prepare(void *context)
 {
-	if (o->key.given && swtpm_key_load(&o->key, keys[0]) != 0)
-		return CLI_FAULT;
-	if (o->migration_key.given && swtpm_key_load(&o->migration_key, keys[1]) != 0)
-		return CLI_FAULT;
-	tpm->key = o->key.given ? keys[0] : NULL;
-	o->serve.migration_key = o->migration_key.given ? keys[1] : NULL;
+	struct swtpm_options *o = context;
+
+	if (o->key.given && swtpm_key_load(&o->key, o->keys[0]) != 0)
+		return CVTPM_ERR_PARAM;
+	if (o->migration_key.given && swtpm_key_load(&o->migration_key, o->keys[1]) != 0)
+		return CVTPM_ERR_PARAM;
+	if (cli_tpm_open_parts(o->tpm, &o->tpm_options, CVTPM_STORE_CREATE) != 0)
+		return CVTPM_ERR_STORE;
 	return 0;
 }
 
-static int serve(struct swtpm_options *o, uint8_t keys[2][CVTPM_STORE_KEY_SIZE])
+static int serve(struct swtpm_options *o)
 {
-	struct tpm_options options = {.engine = cvtpm_engine_find(CVTPM_ENGINES),
-				      .state = o->state.path,
-				      .no_evidence = true,
-				      .errors_only = o->log.level == 0};
 	struct cli_tpm tpm = {0};
-	int status = CLI_FAULT;
 
-	if (load_keys(o, &options, keys) != 0)
-		return CLI_FAULT;
+	o->tpm = &tpm;
+	o->tpm_options = (struct tpm_options){.engine = cvtpm_engine_find(CVTPM_ENGINES),
+					      .state = o->state.path,
+					      .key = o->key.given ? o->keys[0] : NULL,
+					      .no_evidence = true,
+					      .errors_only = o->log.level == 0};
+	o->serve.migration_key = o->migration_key.given ? o->keys[1] : NULL;
+	cli_tpm_begin(&tpm, &o->tpm_options);
 	configure(o);
-	if (cli_tpm_open(&tpm, &options, CVTPM_STORE_CREATE) == 0) {
-		o->serve.platform = &tpm.platform;
-		o->serve.instance = &tpm.config;
-		o->serve.cancelled = &tpm.cancelled;
-		status = cvtpm_serve(&o->serve) < 0 ? CLI_FAULT : CLI_YES;
-	}
+	o->serve.prepare = prepare;
+	o->serve.platform = &tpm.platform;
+	o->serve.instance = &tpm.config;
+	o->serve.cancelled = &tpm.cancelled;
+	const int err = cvtpm_serve(&o->serve);
+
 	cli_tpm_close(&tpm);
-	return status;
+	cvtpm_wipe(o->keys, sizeof o->keys);
+	return err < 0 ? CLI_FAULT : CLI_YES;
 }
 
 static int say_capabilities(void)
@@ -531,8 +541,6 @@ static int say_capabilities(void)
 
 static int run(struct swtpm_options *o)
 {
-	uint8_t keys[2][CVTPM_STORE_KEY_SIZE];
-
 	if (o->print_capabilities)
 		return say_capabilities();
 	if (o->print_states)
@@ -544,9 +552,8 @@ static int run(struct swtpm_options *o)
 		return CLI_FAULT;
 	if (o->daemon && (o->daemon_fd = swtpm_daemon_begin()) < 0)
 		return CLI_FAULT;
-	const int status = serve(o, keys);
+	const int status = serve(o);
 
-	cvtpm_wipe(keys, sizeof keys);
 	swtpm_pid_remove(&o->pid);
 	return status;
 }

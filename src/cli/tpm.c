@@ -308,7 +308,7 @@ static int open_ca(struct cli_tpm *tpm, const char *dir)
 	return 0;
 }
 
-int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags)
+void cli_tpm_begin(struct cli_tpm *tpm, const struct tpm_options *options)
 {
 	*tpm = (struct cli_tpm){
 		.platform = {.context = tpm,
@@ -325,6 +325,10 @@ int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigne
 	tpm->errors_only = options->errors_only;
 	umask(077);
 	cvtpm_harden_process(&tpm->platform);
+}
+
+int cli_tpm_open_parts(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags)
+{
 	if (!options->no_evidence &&
 	    (options->lab ? open_lab(tpm, options->lab_dir) : open_device(tpm)))
 		return CLI_FAULT;
@@ -333,6 +337,12 @@ int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigne
 	if (!options->no_evidence)
 		settle_evidence(tpm, options->exportable);
 	return options->ca ? open_ca(tpm, options->ca) : 0;
+}
+
+int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags)
+{
+	cli_tpm_begin(tpm, options);
+	return cli_tpm_open_parts(tpm, options, store_flags);
 }
 
 void cli_tpm_close(struct cli_tpm *tpm)

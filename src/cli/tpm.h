@@ -29,6 +29,12 @@ struct cli_tpm {
  *  Says on standard error what the TPM's evidence will be worth. */
 int cli_tpm_open(struct cli_tpm *tpm, const struct tpm_options *options, unsigned store_flags);
 
+/** cli_tpm_open in two steps: the first hardens the process, the second opens what may take
+ *  longer. */
+void cli_tpm_begin(struct cli_tpm *tpm, const struct tpm_options *options);
+int cli_tpm_open_parts(struct cli_tpm *tpm, const struct tpm_options *options,
+		       unsigned store_flags);
+
 /** Makes a TPM in the empty store, all of it with one commit. As cvtpm_instance_manufacture. */
 int cli_tpm_manufacture(struct cli_tpm *tpm);
 

@@ -209,6 +209,10 @@ static void run_open(struct worker_job *job, struct worker_tpm *tpm)
 	const struct cvtpm_serve_config *config = server->config;
 	struct cvtpm_instance *instance;
 
+	if (config->prepare)
+		job->result = config->prepare(config->context);
+	if (job->result < 0)
+		return;
 	job->result = cvtpm_instance_open(&instance, server->memory, config->platform,
 					  &server->instance_config);
 	if (job->result == CVTPM_ERR_NOT_FOUND && config->make) {

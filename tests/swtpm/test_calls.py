@@ -211,6 +211,20 @@ def test_the_wrong_passphrase_opens_nothing_and_loses_nothing(our_domain):
         assert m.data.code(ct.command(0x173, st.words(0x81010001))) == 0
 
 
+def test_the_socket_is_there_before_what_takes_time(our_domain, tmp_path):
+    """libvirt waits one second for it, however busy the machine: so it is there before a passphrase is read."""
+    domain = our_domain
+    assert domain.call("setup-encrypted", PASSPHRASE).returncode == 0
+    reader, writer = os.pipe()
+    more = {31: reader, 33: pipe(PASSPHRASE)}
+    with domain.start("start-encrypted", more=more) as server:
+        control = domain.control(server)  # and nobody has written the passphrase
+        os.write(writer, PASSPHRASE)
+        os.close(writer)
+        m = st.Machine(control).play("begin", "init")
+        assert m.data.startup() == 0
+
+
 # ---- destroy ----
 
 def test_destroy_of_a_domain_whose_tpm_was_killed(domain):

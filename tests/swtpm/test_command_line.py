@@ -340,8 +340,8 @@ def test_a_key_file_is_removed_when_asked(family, tmp_path):
     for remove in ("remove", "remove=true"):
         key = secret(tmp_path / "key", "ab" * 16)
         with st.Running(family, *options(tmp_path, "--key", f"file={key},{remove}")) as server:
-            st.connect(tmp_path / "ctrl", server).close()
-        assert not key.exists()
+            assert st.Control(st.connect(tmp_path / "ctrl", server)).result(st.INIT, st.words(0)) == 0
+            assert not key.exists()
 
 
 @pytest.mark.parametrize("option, text, says", [
@@ -399,8 +399,8 @@ def test_a_state_of_swtpms_own_is_refused_and_left_alone(ours, tmp_path):
 
 def test_a_second_one_on_the_same_state_is_refused(ours, tmp_path):
     with st.Running(ours, *options(tmp_path)) as server:
-        st.connect(tmp_path / "ctrl", server).close()
-        for result in (ours.run("swtpm", "socket", *options(tmp_path)),
+        assert st.Control(st.connect(tmp_path / "ctrl", server)).result(st.INIT, st.words(0)) == 0
+        for result in (ours.run("swtpm", "socket", *options(tmp_path, "--port", "0", ctrl=False)),
                        ours.run("swtpm_setup", "--tpm2", "--tpm-state", tmp_path, "--overwrite")):
             assert result.returncode == 2 and str(server.process.pid) in result.stderr
         assert server.alive()
