@@ -56,6 +56,16 @@ tpm_rc attest_begin(struct tpm *t, const struct tpm_object *signer, TPMI_ST_ATTE
 	return attest_obfuscate(t, alg, attest);
 }
 
+/* Somebody may rely on a clock that was signed: should the power fail now, it must not
+ * go on, as safe, from where TPM2_Shutdown left it. */
+static void attest_clock_is_told(struct tpm *t)
+{
+	if (t->run.orderly == ORDERLY_NONE)
+		return;
+	t->run.orderly = ORDERLY_NONE;
+	t->dirty_monotone |= RECORD_RUN;
+}
+
 tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
 		     const TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature)
 {
@@ -71,5 +81,7 @@ tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_
 		return TPM_RC_SUCCESS;
 	}
 	TRY(tpm_hash(t, scheme->details.any.hashAlg, &part, 1, &digest));
-	return key_sign(t, signer, scheme, &digest, signature);
+	TRY(key_sign(t, signer, scheme, &digest, signature));
+	attest_clock_is_told(t);
+	return TPM_RC_SUCCESS;
 }

@@ -250,7 +250,7 @@ static tpm_rc ecc_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 
 	if (digest->size == 0)
 		return TPM_RC_VALUE;
-	TRY(selftest_need(t, TPM_ALG_ECC));
+	TRY(selftest_need_curve(t, key->publicArea.parameters.eccDetail.curveID));
 	if (!ecc_public_of(&key->publicArea, &private.public))
 		return TPM_RC_BINDING;
 	size = cvtpm_curve_size(private.public.curve);
@@ -323,7 +323,7 @@ static tpm_rc ecc_verify(struct tpm *t, const TPMT_PUBLIC *key, const TPM2B_DIGE
 	struct cvtpm_ecc_public public;
 	size_t size;
 
-	TRY(selftest_need(t, TPM_ALG_ECC));
+	TRY(selftest_need_curve(t, key->parameters.eccDetail.curveID));
 	if (digest->size == 0 || !ecc_public_of(key, &public))
 		return TPM_RC_SIGNATURE;
 	size = cvtpm_curve_size(public.curve);
@@ -451,7 +451,7 @@ tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POIN
 	uint8_t scalar[CVTPM_ECC_MAX_SIZE];
 	int err;
 
-	TRY(selftest_need(t, TPM_ALG_ECC));
+	TRY(selftest_need_curve(t, curve));
 	if (!point_to(curve, point, &q))
 		return TPM_RC_ECC_POINT;
 	if (!number_fit(d->buffer, d->size, scalar, cvtpm_curve_size(q.curve)))
@@ -474,7 +474,7 @@ tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_
 	struct cvtpm_ecc_key made;
 	int err;
 
-	TRY(selftest_need(t, TPM_ALG_ECC));
+	TRY(selftest_need_curve(t, key->publicArea.parameters.eccDetail.curveID));
 	if (!ecc_public_of(&key->publicArea, &q))
 		return TPM_RC_ECC_POINT;
 	if (cvtpm_ecc_generate(q.curve, &t->drbg, &made))

@@ -135,6 +135,8 @@ void nv_remove(struct tpm *t, struct nv_entry *entry)
 		t->run.maxCounter = value;
 		t->dirty_monotone |= RECORD_RUN;
 	}
+	if (!is_index(entry))
+		keys_forget(t, &entry->object.name);
 	SET(t, entry->removing, true);
 	t->nv.removing = t->nv.dirty = true;
 }

@@ -285,6 +285,28 @@ static void get_time_needs_the_endorsement_hierarchy(void **state)
 	RC(RIG_RUN(r, GetTime, &in, NULL), RC_S(1, TPM_RC_BAD_AUTH));
 }
 
+/* A clock that was signed after TPM2_Shutdown counts: where the power failed then, Clock is not
+ * safe. ReadClock alone signs nothing. */
+static void signed_clock_makes_the_end_unorderly(void **state)
+{
+	struct rig *r = *state;
+	struct Shutdown_in shutdown = {.shutdownType = TPM_SU_CLEAR};
+
+	for (unsigned quotes = 0; quotes < 2; quotes++) {
+		struct key k = attestation_key(r, TPM_RH_ENDORSEMENT);
+		struct Quote_in in = quote_in(k.handle);
+		TPMS_ATTEST a;
+
+		rig_no_sessions(r);
+		OK(RIG_RUN(r, Shutdown, &shutdown, NULL));
+		if (quotes)
+			OK(RIG_RUN(r, Quote, &in, NULL));
+		rig_reset(r);
+		a = get_time(r, TPM_RH_NULL);
+		assert_int_equal(a.attested.time.time.clockInfo.safe, quotes == 0);
+	}
+}
+
 /* RSA attestation keys, with both schemes, first and later uses. */
 static void rsa_keys_sign_attestations(void **state)
 {
@@ -318,6 +340,7 @@ int main(void)
 		TEST(certify_creation_checks_the_ticket),
 		TEST(counters_are_obfuscated_for_the_owners_keys),
 		TEST(get_time_needs_the_endorsement_hierarchy),
+		TEST(signed_clock_makes_the_end_unorderly),
 		TEST(rsa_keys_sign_attestations),
 	};
 

@@ -317,6 +317,67 @@ static void verify_refuses_other_signatures(void **state)
 	RC(verify(r, e.handle, &digest, &ec, NULL), RC_P(2, TPM_RC_SCHEME));
 }
 
+/* ---- RSA private values that are kept at hand ---- */
+
+/* The same modulus under `n` different names. */
+static struct key rsa_number(struct rig *r, unsigned n)
+{
+	static const TPM_ALG_ID hashes[] = {TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
+					    TPM_ALG_SHA512};
+
+	return load_rsa(r, TPMA_OBJECT_SIGN | USER, n / 4 ? TPM_ALG_RSAPSS : TPM_ALG_RSASSA,
+			hashes[n % 4], true);
+}
+
+/* More keys in turn than are kept. */
+static void many_rsa_keys_in_turn(void **state)
+{
+	static const TPM_ALG_ID hashes[] = {TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
+					    TPM_ALG_SHA512};
+	struct rig *r = *state;
+	struct key k[7];
+	TPMT_SIGNATURE s;
+
+	if (on_libtpms(r)) /* has no room for them */
+		return;
+	for (unsigned i = 0; i < 7; i++)
+		k[i] = rsa_number(r, i);
+	for (unsigned i = 0; i < 40; i++) {
+		unsigned n = i * 5 % 7;
+		TPM2B_DIGEST digest = message_digest(hashes[n % 4]);
+
+		OK(sign(r, k[n].handle, TPM_ALG_NULL, 0, &digest, &null_ticket, &s));
+		OK(verify(r, k[n].handle, &digest, &s, NULL));
+	}
+}
+
+static bool in_memory(struct rig *r, const void *secret, size_t len)
+{
+	return memmem(r->memory, r->engine->size(), secret, len) != NULL;
+}
+
+/* Nothing of a key stays in the instance's memory when it has gone, by whatever way. */
+static void flushed_keys_leave_nothing_behind(void **state)
+{
+	struct rig *r = *state;
+	TPM2B_DIGEST digest = message_digest(TPM_ALG_SHA256);
+	TPMT_SIGNATURE s;
+
+	if (on_libtpms(r))
+		return;
+	for (unsigned way = 0; way < 2; way++) {
+		struct key k = load_rsa(r, TPMA_OBJECT_SIGN | USER, TPM_ALG_NULL, 0, true);
+
+		OK(sign(r, k.handle, TPM_ALG_RSASSA, TPM_ALG_SHA256, &digest, &null_ticket, &s));
+		assert_true(in_memory(r, vector_p, 32));
+		if (way)
+			rig_reset(r);
+		else
+			rig_flush(r, k.handle);
+		assert_false(in_memory(r, vector_p, 32));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +391,8 @@ int main(void)
 		TEST(given_ticket_is_always_checked),
 		TEST(verified_ticket_needs_a_hierarchy),
 		TEST(verify_refuses_other_signatures),
+		TEST(many_rsa_keys_in_turn),
+		TEST(flushed_keys_leave_nothing_behind),
 	};
 
 	return cmocka_run_group_tests_name("Part 3, 20", tests, NULL, NULL);
