@@ -20,6 +20,7 @@ static const struct cli_command commands[] = {
 	{"policy", "write and check policies for verify", cmd_policy},
 	{"ca", "a certification authority that signs EKs it has verified", cmd_ca},
 	{"acpi", "write the ACPI tables by which a guest finds a CRB page", cmd_acpi},
+	{"qemu-args", "print QEMU's arguments for a guest at a CRB page", cmd_qemu_args},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
 	{"swtpm", "the command lines of swtpm, swtpm_setup and swtpm_ioctl", cmd_swtpm},
 };
