@@ -16,8 +16,6 @@
 #define MAX_NV_INDEX_SIZE  16384
 #define MAX_PRIVATE_SIZE   768  /* TPM2B_PRIVATE, twice wrapped */
 #define MAX_CONTEXT_SIZE   3200 /* TPM2B_CONTEXT_DATA */
-#define CONTEXT_HASH       TPM_ALG_SHA512 /* TPM_PT_CONTEXT_HASH: of the integrity of contexts */
-#define CONTEXT_KEY_BITS   256            /* TPM_PT_CONTEXT_SYM_SIZE: AES-CFB */
 #define MAX_ATTEST_SIZE    2304 /* TPM2B_ATTEST; NV_Certify of MAX_NV_BUFFER bytes is the largest */
 #define MAX_CAP_DATA       1024 /* of one answer of TPM2_GetCapability */
 
@@ -40,6 +38,7 @@
  * as long as a digest of it. */
 #define CONTEXT_HASH      TPM_ALG_SHA512
 #define CONTEXT_HASH_SIZE 64
+#define CONTEXT_KEY_BITS  256 /* TPM_PT_CONTEXT_SYM_SIZE: AES-CFB */
 
 /* What TPM_PT_FIRMWARE_VERSION_1 (upper half) and _2 and attestations say. */
 #define FIRMWARE_VERSION                                                                           \
