@@ -92,5 +92,5 @@ void hierarchy_flush(struct tpm *t, TPM_HANDLE handle)
 	hierarchy_flush_loaded(t, handle);
 	for (struct nv_entry *e = nv_next(t, PERSISTENT_FIRST); e; e = nv_next(t, e->handle + 1))
 		if (e->object.hierarchy == handle)
-			nv_remove(t, e);
+			object_evict(t, e);
 }

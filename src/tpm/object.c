@@ -34,7 +34,7 @@ struct tpm_object *object_get(struct tpm *t, TPM_HANDLE handle)
 /* What was in a slot goes, and what was remembered of its key. */
 static void slot_wipe(struct tpm *t, struct tpm_slot *slot)
 {
-	if (slot->object.name.size && slot->object.publicArea.type == TPM_ALG_RSA)
+	if (slot->use == SLOT_OBJECT && slot->object.publicArea.type == TPM_ALG_RSA)
 		keys_forget(t, &slot->object.name);
 	cvtpm_wipe(slot, sizeof *slot);
 }
@@ -73,6 +73,12 @@ void object_sweep(struct tpm *t)
 		if (slot->removing || (slot->used && slot->use == SLOT_FREE))
 			slot_wipe(t, slot);
 	}
+}
+
+void object_evict(struct tpm *t, struct nv_entry *entry)
+{
+	keys_forget(t, &entry->object.name); /* if it stays after all, it is worked out again */
+	nv_remove(t, entry);
 }
 
 void object_wipe_all(struct tpm *t)

@@ -52,8 +52,7 @@ static tpm_rc make_ecc(struct tpm *t, const struct tpm_object *key, const char *
 	if (!rc)
 		rc = kdfe(t, key, label, &z, &ephemeral, secret);
 	cvtpm_wipe(&z, sizeof z);
-	if (rc)
-		return rc == TPM_RC_FAILURE ? rc : TPM_RC_KEY; /* no point of its curve */
+	TRY(rc);
 	out->size = (uint16_t)type_marshal(&type_TPMS_ECC_POINT, &ephemeral, out->buffer,
 					   sizeof out->buffer);
 	return TPM_RC_SUCCESS;
@@ -80,7 +79,7 @@ static tpm_rc recover_rsa(struct tpm *t, const struct tpm_object *key, const cha
 								     : key->publicArea.nameAlg;
 	if ((of_key->scheme != TPM_ALG_OAEP && of_key->scheme != TPM_ALG_NULL) ||
 	    !hash_size(scheme.details.oaep.hashAlg))
-		return TPM_RC_SCHEME;
+		return TPM_RC_VALUE; /* Part 3, 11.1 prefers it to TPM_RC_SCHEME */
 	rc = key_rsa_decrypt(t, key, &scheme, label_octets(label), in, &plain);
 	if (!rc && plain.size > hash_size(scheme.details.oaep.hashAlg))
 		rc = TPM_RC_VALUE;

@@ -328,6 +328,8 @@ tpm_rc object_slot(struct tpm *t, enum slot_use use, struct tpm_slot **slot, TPM
 struct tpm_slot *object_slot_of(struct tpm *t, TPM_HANDLE handle);
 /** Removes a transient object or sequence, late. */
 void object_flush(struct tpm *t, TPM_HANDLE handle);
+/** Removes a persistent object, late. */
+void object_evict(struct tpm *t, struct nv_entry *entry);
 /** After a successful command: wipes slots that go or are unused again. */
 void object_sweep(struct tpm *t);
 /** _TPM_Init: wipes them all. */
@@ -425,7 +427,7 @@ tpm_rc protect_activate(struct tpm *t, const struct tpm_object *key, const TPM2B
 
 /** Secret sharing (Part 1, Annexes B.10, C.6): a fresh secret for the holder of `key`, and
  *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted.
- *  secret_make: TPM_RC_KEY. secret_recover: TPM_RC_KEY (no asymmetric key), TPM_RC_SCHEME,
+ *  secret_make: `key` is an asymmetric storage key. secret_recover: TPM_RC_KEY (no asymmetric key),
  *  TPM_RC_SIZE, TPM_RC_VALUE, TPM_RC_ECC_POINT, TPM_RC_INSUFFICIENT; without number. */
 tpm_rc secret_make(struct tpm *t, const struct tpm_object *key, const char *label,
 		   TPM2B_DIGEST *secret, TPM2B_ENCRYPTED_SECRET *out);

@@ -552,7 +552,16 @@ static void test_external_both(void **state)
 	s.sensitive.ecc.buffer[0] = 7;
 	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), 0);
 	rig_flush(r, out.handle);
+	s = external_private(7); /* in more bytes than the curve has */
+	memmove(s.sensitive.ecc.buffer + 1, s.sensitive.ecc.buffer, 32);
+	s.sensitive.ecc.buffer[0] = 0;
+	s.sensitive.ecc.size = 33;
+	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), 0);
+	rig_flush(r, out.handle);
+	s.sensitive.ecc.buffer[0] = 1;
+	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), TPM_RC_KEY_SIZE);
 	/* 0 is no private key */
+	s.sensitive.ecc.size = 1;
 	s.sensitive.ecc.buffer[0] = 0;
 	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), TPM_RC_KEY_SIZE);
 	/* without a name there is no binding, but a key must be one */
@@ -614,6 +623,10 @@ static void test_external_rsa(void **state)
 	t.unique.rsa.size = 256;
 	t.unique.rsa.buffer[0] &= 0x7F;
 	assert_rc(load_external(r, &t, NULL, TPM_RH_OWNER, &out), RC_P(2, TPM_RC_KEY));
+	t = made.outPublic.publicArea;
+	t.unique.rsa.buffer[255] &= 0xFE;
+	if (!on_libtpms(r)) /* which finds out at the first use */
+		assert_rc(load_external(r, &t, NULL, TPM_RH_OWNER, &out), RC_P(2, TPM_RC_KEY));
 	t = movable(made.outPublic.publicArea, NULL);
 	s.sensitive.rsa.size = 127;
 	s.sensitive.rsa.buffer[0] = 0x80;
@@ -646,6 +659,10 @@ static void test_external_symmetric(void **state)
 	s.seedValue.size = 31;
 	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), RC_P(1, TPM_RC_KEY_SIZE));
 	s.sensitive.bits.size = 65; /* more than a block */
+	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), RC_P(1, TPM_RC_KEY_SIZE));
+	t.parameters.keyedHashDetail.scheme =
+		derivation_template().parameters.keyedHashDetail.scheme;
+	t.objectAttributes ^= TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT;
 	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), RC_P(1, TPM_RC_KEY_SIZE));
 	t.unique.keyedHash.size = 31;
 	assert_rc(load_external(r, &t, NULL, TPM_RH_NULL, &out), RC_P(2, TPM_RC_KEY));
@@ -796,6 +813,22 @@ static void test_credential_public_key(void **state)
 	assert_int_equal(got.certInfo.buffer[0], 'x');
 	activate.keyHandle = external.handle;
 	assert_rc(RIG_RUN(r, ActivateCredential, &activate, NULL), TPM_RC_AUTH_UNAVAILABLE);
+}
+
+/* A key whose own padding is not OAEP takes no secrets, not even the salt of a session. */
+static void test_secret_scheme(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = rsa_template(false);
+	struct StartAuthSession_in in = {.bind = TPM_RH_NULL,
+					 .nonceCaller.size = 16,
+					 .encryptedSalt.size = 256,
+					 .symmetric.algorithm = TPM_ALG_NULL,
+					 .authHash = TPM_ALG_SHA256};
+
+	t.parameters.rsaDetail.scheme.scheme = TPM_ALG_RSAES;
+	in.tpmKey = must_primary(r, TPM_RH_OWNER, &t);
+	assert_rc(RIG_RUN(r, StartAuthSession, &in, NULL), RC_P(2, TPM_RC_VALUE));
 }
 
 /* ---- 12.7 TPM2_Unseal ---- */
@@ -1039,6 +1072,7 @@ int main(void)
 		OBJECT_TEST(test_credential_ecc_and_rsa),
 		OBJECT_TEST(test_credential_keys),
 		OBJECT_TEST(test_credential_public_key),
+		OBJECT_TEST(test_secret_scheme),
 		OBJECT_TEST(test_unseal_type),
 		OBJECT_TEST(test_change_auth),
 		OBJECT_TEST(test_change_auth_refused),

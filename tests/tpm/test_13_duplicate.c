@@ -295,6 +295,27 @@ static void test_import_binding(void **state)
 	assert_rc(import_plain(r, parent, &t, &s, &out), RC_P(2, TPM_RC_ATTRIBUTES));
 }
 
+/* A Storage Parent's seed has at least half the strength of its hash. */
+static void test_import_seed(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE parent = storage_primary(r);
+	TPMT_PUBLIC t = movable(rig_storage_template(), NULL);
+	TPMT_SENSITIVE s = {.sensitiveType = TPM_ALG_ECC, .seedValue.size = 15};
+	struct cvtpm_ecc_key key = {.public.curve = CVTPM_P256};
+	struct Import_out out;
+
+	key.d[31] = 9;
+	assert_int_equal(cvtpm_ecc_make_public(&key), 0);
+	t.unique.ecc.x.size = t.unique.ecc.y.size = 32;
+	memcpy(t.unique.ecc.x.buffer, key.public.x, 32);
+	memcpy(t.unique.ecc.y.buffer, key.public.y, 32);
+	s.sensitive.ecc = (TPM2B_ECC_PARAMETER){1, {9}};
+	assert_rc(import_plain(r, parent, &t, &s, &out), RC_P(3, TPM_RC_SIZE));
+	s.seedValue.size = 16;
+	assert_rc(import_plain(r, parent, &t, &s, &out), 0);
+}
+
 /* Under a parent that another TPM may have, the halves are compared when it is loaded. */
 static void test_load_binding_under_movable_parent(void **state)
 {
@@ -325,6 +346,7 @@ int main(void)
 		OBJECT_TEST(test_import_integrity),
 		OBJECT_TEST(test_import_refused),
 		OBJECT_TEST(test_import_binding),
+		OBJECT_TEST(test_import_seed),
 		OBJECT_TEST(test_load_binding_under_movable_parent),
 	};
 

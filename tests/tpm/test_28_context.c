@@ -96,6 +96,36 @@ static void test_object_many_times(void **state)
 	assert_rc(restore(r, &second, &other), 0);
 }
 
+/* A key works again where its context is loaded, with what is worked out of an RSA key. */
+static void test_rsa_key(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = rsa_template(false);
+	struct RSA_Encrypt_in encrypt = {.keyHandle = must_primary(r, TPM_RH_OWNER, &t),
+					 .message = {5, "hello"},
+					 .inScheme = {.scheme = TPM_ALG_RSAES}};
+	struct RSA_Decrypt_in decrypt = {.keyHandle = encrypt.keyHandle,
+					 .inScheme = {.scheme = TPM_ALG_RSAES}};
+	struct RSA_Encrypt_out encrypted;
+	struct RSA_Decrypt_out decrypted;
+	TPMS_CONTEXT context;
+
+	assert_rc(RIG_RUN(r, RSA_Encrypt, &encrypt, &encrypted), 0);
+	decrypt.cipherText = encrypted.outData;
+	assert_rc(RIG_RUN(r, RSA_Decrypt, &decrypt, &decrypted), 0);
+	assert_rc(save(r, encrypt.keyHandle, &context), 0);
+	rig_flush(r, encrypt.keyHandle);
+	assert_rc(restore(r, &context, &decrypt.keyHandle), 0);
+	assert_rc(RIG_RUN(r, RSA_Decrypt, &decrypt, &decrypted), 0);
+	assert_int_equal(decrypted.message.size, 5);
+	assert_memory_equal(decrypted.message.buffer, "hello", 5);
+	assert_rc(evict(r, TPM_RH_OWNER, decrypt.keyHandle, 0x81000001), 0);
+	decrypt.keyHandle = 0x81000001;
+	assert_rc(RIG_RUN(r, RSA_Decrypt, &decrypt, &decrypted), 0);
+	assert_rc(evict(r, TPM_RH_OWNER, 0x81000001, 0x81000001), 0);
+	assert_rc(RIG_RUN(r, RSA_Decrypt, &decrypt, &decrypted), RC_H(1, TPM_RC_HANDLE));
+}
+
 /* Nothing of a context can be changed. */
 static void test_integrity(void **state)
 {
@@ -558,6 +588,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OBJECT_TEST(test_object_many_times),
+		OBJECT_TEST(test_rsa_key),
 		OBJECT_TEST(test_integrity),
 		OBJECT_TEST(test_object_contexts_differ),
 		OBJECT_TEST(test_hierarchy_disabled),

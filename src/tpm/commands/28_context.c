@@ -73,7 +73,7 @@ static tpm_rc evict(struct tpm *t, TPM_HANDLE auth, TPM_HANDLE object, TPM_HANDL
 		return RC_H(2, TPM_RC_RANGE);
 	if (object != handle)
 		return RC_H(2, TPM_RC_HANDLE);
-	nv_remove(t, nv_find(t, handle));
+	object_evict(t, nv_find(t, handle));
 	return TPM_RC_SUCCESS;
 }
 
