@@ -93,7 +93,8 @@ fuzz: deps $(FUZZING)/build.ninja
 	@scripts/fuzz $(FUZZING) $(SECONDS) $(FUZZ)
 
 bench: deps $(RELEASE)/build.ninja
-	@ninja -C $(RELEASE) --quiet bench/bench-verify
+	@ninja -C $(RELEASE) --quiet cvtpm bench/bench-verify bench/bench-doorbell
+	@$(RELEASE)/bench/bench-doorbell $(RELEASE)/cvtpm
 	@$(RELEASE)/bench/bench-verify tests/data
 	@$(RELEASE)/bench/bench-verify --json tests/data >$(RELEASE)/bench-verify.json
 	@echo "as JSON: $(RELEASE)/bench-verify.json; how to read it: docs/bench.md"

@@ -471,7 +471,7 @@ static int server_loop(struct server *server)
 			worker_tick(&server->worker);
 			timeout = &tick;
 		}
-		if (machine_waits(&server->machine) && server->phase == SERVER_READY) {
+		if (server->phase == SERVER_READY && machine_waits(&server->machine)) {
 			machine_try(&server->machine);
 			timeout = sooner(timeout, &retry);
 		}
