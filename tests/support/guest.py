@@ -170,6 +170,9 @@ class Guest:
                    "-append", f"console=ttyS0 panic=-1 quiet {append}",
                    "-qmp", f"unix:{qmp},server=on,wait=off",
                    "-chardev", f"socket,id=agent,path={agent},server=on,wait=off",
+                   # The firmware's own messages.
+                   "-chardev", f"file,id=firmware,path={self.folder / 'firmware'}",
+                   "-device", "isa-debugcon,iobase=0x402,chardev=firmware",
                    "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent"]
         if memory:
             command += ["-m", str(memory)]
@@ -203,10 +206,19 @@ class Guest:
                 time.sleep(0.02)
 
     def said(self):
-        """What QEMU wrote, and the end of the console."""
+        """What QEMU wrote, where its processor is, and the ends of console and firmware's messages."""
         self.errors.seek(0)
-        console = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return f"{self.errors.read()}\n--- console:\n{console[-4000:]}"
+        console, firmware = (path.read_text(errors="replace") if path.exists() else ""
+                             for path in (self.log, self.folder / "firmware"))
+        return (f"{self.errors.read()}\n--- console:\n{console[-4000:]}\n--- firmware:\n{firmware[-800:]}\n"
+                f"--- processor:\n{self._registers()}")
+
+    def _registers(self):
+        try:
+            said = self.monitor.execute("human-monitor-command", **{"command-line": "info registers"})
+            return f"{self.monitor.execute('query-status')}\n{said[:600]}"
+        except (OSError, ValueError, AssertionError) as e:
+            return f"nothing to be had: {e!r}"
 
     @property
     def console(self):
