@@ -42,6 +42,20 @@ unsigned long words_number(struct argp_state *state, const char *what, const cha
 unsigned words_mode(struct argp_state *state, const char *what, const char *text);
 int words_descriptor(struct argp_state *state, const char *what, const char *text);
 
+/* What the state is of, unless --engine says otherwise: it stays the same when cvtpm's own
+ * default changes, and state blobs and swtpm's states are its. */
+#define SWTPM_ENGINE "libtpms"
+
+/** The engine of this name, or a usage error. */
+const struct cvtpm_engine *swtpm_engine(struct argp_state *state, const char *name);
+
+/* ---- swtpm_foreign.c ---- */
+
+/** Finds the engine's permanent state in what swtpm keeps: `len` bytes from anywhere. NULL, or
+ *  why there is none. */
+const char *swtpm_foreign_open(const uint8_t *in, size_t len, const uint8_t **payload,
+			       size_t *payload_len);
+
 /* ---- swtpm_key.c: --key, --migration-key, --keyfile, --pwdfile ---- */
 
 struct swtpm_key {
@@ -112,8 +126,9 @@ void swtpm_state_parse(struct argp_state *state, const char *text, struct swtpm_
 void swtpm_state_parse_uri(struct argp_state *state, const char *option, const char *text,
 			   struct swtpm_state *where);
 
-/** Looks that D is there and holds no TPM of swtpm's own. 0, or CLI_FAULT after a line. */
-int swtpm_state_check(struct swtpm_state *where);
+/** Looks that D is there and, unless `foreign_too`, holds no TPM of swtpm's own alone. 0, or
+ *  CLI_FAULT after a line. */
+int swtpm_state_check(struct swtpm_state *where, bool foreign_too);
 
 /** True when our folder holds a TPM, or something that calls itself one. */
 bool swtpm_state_exists(const struct swtpm_state *where);

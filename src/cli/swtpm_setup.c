@@ -35,6 +35,8 @@ enum setup_option {
 	OPTION_RUNAS,
 	OPTION_WRITE_EK_CERT_FILES,
 	OPTION_CREATE_SPK,
+	OPTION_IMPORT,
+	OPTION_ENGINE,
 	OPTION_TPM,
 	OPTION_SWTPM_IOCTL,
 	OPTION_CREATE_CONFIG_FILES,
@@ -81,9 +83,15 @@ static const struct argp_option options[] = {
 	{"not-overwrite", OPTION_NOT_OVERWRITE, 0, 0, "where there is one, do nothing", 3},
 	{"reconfigure", OPTION_RECONFIGURE, 0, 0, "change the PCR banks of the one that is there",
 	 3},
+	{"import", OPTION_IMPORT, "FILE", 0,
+	 "make none, but take over the one that swtpm keeps in FILE: its tpm2-00.permall, or what "
+	 "its control channel gave (swtpm_ioctl --save permanent)",
+	 3},
 	{"write-ek-cert-files", OPTION_WRITE_EK_CERT_FILES, "DIR", 0,
 	 "write the EK certificates to DIR/ek-TYPE.crt", 3},
 	{"display", OPTION_DISPLAY, 0, 0, "say at the end what there is", 3},
+	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (default: " SWTPM_ENGINE ")",
+	 3},
 	{"logfile", OPTION_LOGFILE, "FILE", 0, "log to FILE, too", 3},
 	{"runas", OPTION_RUNAS, "USER", 0, "become USER first", 3},
 	{"tpm", OPTION_TPM, "PROGRAM", 0, "has no effect: this program makes the TPM itself", 3},
@@ -172,6 +180,9 @@ static void check_options(struct argp_state *state, struct setup_options *o)
 		argp_error(state, "--tpm-state is missing: where shall the TPM be kept?");
 	if (o->overwrite && o->not_overwrite)
 		argp_error(state, "--overwrite and --not-overwrite exclude each other");
+	if (o->import && (o->reconfigure || o->create_spk || o->pcr_banks || o->vmid))
+		argp_error(state, "--import takes a TPM over as it is: nothing else is made or "
+				  "changed");
 	if (o->reconfigure && (o->overwrite || o->create_spk))
 		argp_error(state, "--reconfigure changes the PCR banks and nothing else");
 	if (o->ecc && !o->create_spk)
@@ -262,6 +273,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPTION_CREATE_SPK:
 		o->create_spk = true;
 		return 0;
+	case OPTION_IMPORT:
+		o->import = text;
+		return 0;
+	case OPTION_ENGINE:
+		o->engine = swtpm_engine(state, text);
+		return 0;
 	case OPTION_TPM:
 		o->other_tpm = text;
 		return 0;
@@ -304,6 +321,7 @@ static const struct argp setup_argp = {
 	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --create-ek-cert --create-platform-cert "
 	"--lock-nvram\n"
 	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --pcr-banks sha256,sha384 --reconfigure\n"
+	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --import /tmp/vm7/tpm2-00.permall\n"
 	"\n"
 	"Exit status: 0 made, or there with --not-overwrite; 1 refused because there is a TPM; "
 	"2 wrong usage or a fault.",
@@ -332,7 +350,7 @@ static int run(struct setup_options *o)
 		return CLI_YES;
 	}
 	if ((o->runas && swtpm_become(o->runas) != 0) || swtpm_log_begin(&o->log) != 0 ||
-	    swtpm_state_check(&o->state) != 0 || setup_read_config(o) != 0)
+	    swtpm_state_check(&o->state, o->import != NULL) != 0 || setup_read_config(o) != 0)
 		return CLI_FAULT;
 	if (o->key.given && swtpm_key_load(&o->key, key) != 0)
 		return CLI_FAULT;
@@ -350,6 +368,7 @@ static int run(struct setup_options *o)
 int cmd_swtpm_setup(int argc, char **argv)
 {
 	struct setup_options o = {.rsa_bits = 2048,
+				  .engine = cvtpm_engine_find(SWTPM_ENGINE),
 				  .log = {.fd = -1, .out = -1, .also = -1, .level = 1}};
 
 	argp_parse(&setup_argp, argc, argv, 0, NULL, &o);

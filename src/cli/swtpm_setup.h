@@ -11,6 +11,8 @@ struct setup_options {
 	struct swtpm_key key;
 	struct swtpm_log log;
 	const char *config, *vmid, *runas, *cert_dir, *other_tpm;
+	const char *import; /* a file of swtpm's; NULL: make a TPM */
+	const struct cvtpm_engine *engine;
 	const char *cipher, *keyfile, *keyfile_fd, *pwdfile, *pwdfile_fd;
 	unsigned pcr_banks; /* 0: not said */
 	unsigned rsa_bits;

@@ -132,6 +132,49 @@ static int make_srk(struct session *s)
 	return told(s, "making the storage primary key", tpm_flush_context(&s->client, handle));
 }
 
+/* ---- a TPM of swtpm's ---- */
+
+static int load(struct cli_tpm *tpm, const uint8_t *state, size_t len)
+{
+	const size_t size = cvtpm_instance_size(tpm->config.engine);
+	void *memory = cvtpm_secret_alloc(size, &tpm->platform);
+	struct cvtpm_instance *instance;
+	int err = CVTPM_ERR_NO_MEMORY;
+
+	tpm->config.leave_off = true;
+	if (memory)
+		err = cvtpm_instance_open(&instance, memory, &tpm->platform, &tpm->config);
+	if (err == 0) {
+		err = cvtpm_instance_load_state(instance, CVTPM_BLOB_PERMANENT, state, len);
+		cvtpm_instance_close(instance);
+	}
+	tpm->config.leave_off = false;
+	cvtpm_secret_free(memory, size);
+	return err;
+}
+
+/* In place of the TPM that was just made, which nobody has used. */
+static int import_state(struct setup_options *o, struct cli_tpm *tpm)
+{
+	struct cli_files files = {0};
+	const uint8_t *payload;
+	struct cvtpm_bytes bytes;
+	int err = CVTPM_ERR_FORMAT;
+	size_t len;
+
+	if (!cli_read_file(&files, o->import, &bytes))
+		return CVTPM_ERR_IO;
+	const char *why = swtpm_foreign_open(bytes.data, bytes.len, &payload, &len);
+
+	if (!why)
+		err = load(tpm, payload, len);
+	if (why || err < 0)
+		cli_error("--import: %s is not taken: %s", o->import,
+			  why ? why : cvtpm_strerror(err));
+	cli_free_files(&files);
+	return err;
+}
+
 /* ---- what there is ---- */
 
 /* "rsa2048" and "secp384r1", as swtpm_setup names them. */
@@ -267,12 +310,13 @@ static struct tpm_options options_for(const struct setup_options *o, const char 
 {
 	const unsigned rsa = o->rsa_bits == 3072 ? CVTPM_EK_RSA3072 : CVTPM_EK_RSA2048;
 
-	return (struct tpm_options){.engine = cvtpm_engine_find(CVTPM_ENGINES),
+	return (struct tpm_options){.engine = o->engine,
 				    .state = folder,
 				    .key = key,
 				    .eks = rsa | CVTPM_EK_P256 | CVTPM_EK_P384,
 				    .pcr_banks = o->pcr_banks,
-				    .no_evidence = true};
+				    .no_evidence = true,
+				    .errors_only = o->import != NULL};
 }
 
 static int make_in(struct setup_options *o, const char *folder, const uint8_t *key)
@@ -287,8 +331,9 @@ static int make_in(struct setup_options *o, const char *folder, const uint8_t *k
 
 		if (err < 0)
 			cli_error("nothing was made in %s: %s", o->state.dir, cvtpm_strerror(err));
-		else if (!(o->create_spk || o->cert_dir || o->display) ||
-			 with_tpm(o, &tpm, finish) == 0)
+		else if ((!o->import || import_state(o, &tpm) == 0) &&
+			 (!(o->create_spk || o->cert_dir || o->display) ||
+			  with_tpm(o, &tpm, finish) == 0))
 			status = CLI_YES;
 	}
 	cli_tpm_close(&tpm);
@@ -342,9 +387,15 @@ int setup_make(struct setup_options *o, const uint8_t *key)
 			  o->state.dir);
 		return CLI_NO;
 	}
-	status = exists ? replace(o, key) : make_in(o, o->state.path, key);
+	if (exists)
+		status = replace(o, key);
+	else if (o->import)
+		status = make_beside(o, key);
+	else
+		status = make_in(o, o->state.path, key);
 	if (status == CLI_YES)
-		cli_error("a TPM is made in %s", o->state.dir);
+		cli_error("%s %s", o->import ? "the TPM is taken over into" : "a TPM is made in",
+			  o->state.dir);
 	return status;
 }
 

@@ -33,6 +33,7 @@ struct swtpm_options {
 	struct swtpm_log log;
 	struct swtpm_pid pid;
 	const char *runas, *port, *device;
+	const struct cvtpm_engine *engine;
 	int fd; /* -1: none */
 	bool tpm2, daemon, terminate, print_capabilities, print_states;
 	bool not_need_init;
@@ -60,99 +61,69 @@ enum swtpm_option {
 	OPTION_PRINT_CAPABILITIES,
 	OPTION_PRINT_STATES,
 	OPTION_INSECURE_LISTEN,
+	OPTION_ENGINE,
 	OPTION_MIGRATION,
 	OPTION_VTPM_PROXY,
 	OPTION_VERSION,
 };
 
-#define COMMON_OPTIONS                                                                             \
-	{"tpm2", OPTION_TPM2, 0, 0, "a TPM 2.0: the only one that there is, and to be said", 2},   \
-		{"tpmstate",                                                                       \
-		 OPTION_TPMSTATE,                                                                  \
-		 "dir=DIR[,mode=0...]|backend-uri=dir://DIR",                                      \
-		 0,                                                                                \
-		 "where the TPM is kept: in DIR/cvtpm; made there if there is none",               \
-		 2},                                                                               \
-		{"key",                                                                            \
-		 OPTION_KEY,                                                                       \
-		 "file=F|fd=N[,format=hex|binary][,mode=M][,remove] or "                           \
-		 "pwdfile=F|pwdfd=N[,kdf=K][,mode=M][,remove]",                                    \
-		 0,                                                                                \
-		 "keep the state encrypted under this key",                                        \
-		 2},                                                                               \
-		{"migration-key",                                                                  \
-		 OPTION_MIGRATION_KEY,                                                             \
-		 "...",                                                                            \
-		 0,                                                                                \
-		 "encrypt the state blobs of the control channel under this key; as --key",        \
-		 2},                                                                               \
-		{"flags",                                                                          \
-		 OPTION_FLAGS,                                                                     \
-		 "[not-need-init][,startup-clear|startup-state|startup-none]"                      \
-		 "[,disable-auto-shutdown]",                                                       \
-		 0,                                                                                \
-		 "on from the start; send TPM2_Startup",                                           \
-		 2},                                                                               \
-		{"locality",                                                                       \
-		 OPTION_LOCALITY,                                                                  \
-		 "[reject-locality-4][,allow-set-locality]",                                       \
-		 0,                                                                                \
-		 "refuse locality 4; take the command that sets the locality",                     \
-		 2},                                                                               \
-		{"ctrl",                                                                           \
-		 OPTION_CTRL,                                                                      \
-		 "type=unixio|tcp[,path=P][,port=N][,bindaddr=A][,ifname=I][,fd=N|clientfd=N]"     \
-		 "[,mode=0...][,uid=U][,gid=G][,terminate]",                                       \
-		 0,                                                                                \
-		 "the control channel; a Unix socket has mode 0600 unless it is said",             \
-		 1},                                                                               \
-		{"terminate", 't', 0, 0, "end when a connection of TPM commands closes", 1},       \
-		{"insecure-listen",                                                                \
-		 OPTION_INSECURE_LISTEN,                                                           \
-		 0,                                                                                \
-		 0,                                                                                \
-		 "allow addresses that are not loopback: whoever reaches them owns the TPM",       \
-		 1},                                                                               \
-		{"log",                                                                            \
-		 OPTION_LOG,                                                                       \
-		 "file=F|fd=N[,level=N][,prefix=P][,truncate]",                                    \
-		 0,                                                                                \
-		 "log to a file, F = - to nowhere; level 0: errors and warnings only",             \
-		 3},                                                                               \
-		{"pid", OPTION_PID, "file=F|fd=N", 0, "write the process's number there", 3},      \
-		{"daemon", 'd', 0, 0, "go into the background when all is ready", 3},              \
-		{"runas", 'r', "USER", 0, "become USER first", 3},                                 \
-		{"seccomp",                                                                        \
-		 OPTION_SECCOMP,                                                                   \
-		 "action=none|log|kill",                                                           \
-		 0,                                                                                \
-		 "accepted; there is no filter of system calls here",                              \
-		 3},                                                                               \
-		{"print-capabilities",                                                             \
-		 OPTION_PRINT_CAPABILITIES,                                                        \
-		 0,                                                                                \
-		 0,                                                                                \
-		 "what this program can do, as JSON",                                              \
-		 4},                                                                               \
-		{"print-states", OPTION_PRINT_STATES, 0, 0, "what --tpmstate holds, as JSON", 4},  \
-		{"migration", OPTION_MIGRATION, "...", OPTION_HIDDEN, 0, 4},                       \
-		{"vtpm-proxy", OPTION_VTPM_PROXY, 0, OPTION_HIDDEN, 0, 4},                         \
-		{"version", OPTION_VERSION, 0, 0, "which version this is", 4},                     \
-		{0, 'h', 0, OPTION_HIDDEN, 0, 4},
+static const struct argp_option common_options[] = {
+	{"ctrl", OPTION_CTRL, "type=T,...", 0,
+	 "the control channel: type=unixio with path=P, mode=0..., uid=U, gid=G, or fd=N or "
+	 "clientfd=N; type=tcp with port=N, bindaddr=A, ifname=I, or fd=N; terminate: end when it "
+	 "closes. A Unix socket has mode 0600 unless it is said",
+	 1},
+	{"terminate", 't', 0, 0, "end when a connection of TPM commands closes", 1},
+	{"insecure-listen", OPTION_INSECURE_LISTEN, 0, 0,
+	 "allow addresses that are not loopback: whoever reaches them owns the TPM", 1},
+	{"tpm2", OPTION_TPM2, 0, 0, "a TPM 2.0: the only one that there is, and to be said", 2},
+	{"tpmstate", OPTION_TPMSTATE, "dir=DIR[,mode=0...]|backend-uri=dir://DIR", 0,
+	 "where the TPM is kept: in DIR/cvtpm; made there if there is none", 2},
+	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (default: " SWTPM_ENGINE ")",
+	 2},
+	{"key", OPTION_KEY, "file=F,...", 0,
+	 "keep the state encrypted under a key: file=F or fd=N with format=hex or binary; or one "
+	 "made from a passphrase: pwdfile=F or pwdfd=N with kdf=pbkdf2 or sha512; mode=aes-cbc or "
+	 "aes-256-cbc; remove: the file goes when it is read",
+	 2},
+	{"migration-key", OPTION_MIGRATION_KEY, "file=F,...", 0,
+	 "encrypt the state blobs of the control channel under this key; as --key", 2},
+	{"flags", OPTION_FLAGS, "WORD,...", 0,
+	 "not-need-init: on from the start, without INIT; startup-clear, startup-state: send "
+	 "TPM2_Startup; startup-none; disable-auto-shutdown: take power without TPM2_Shutdown",
+	 2},
+	{"locality", OPTION_LOCALITY, "WORD,...", 0,
+	 "reject-locality-4; allow-set-locality: take the command that sets the locality", 2},
+	{"log", OPTION_LOG, "file=F|fd=N,...", 0,
+	 "log to a file, F = - to nowhere; level=0: errors and warnings only; prefix=P; truncate",
+	 3},
+	{"pid", OPTION_PID, "file=F|fd=N", 0, "write the process's number there", 3},
+	{"daemon", 'd', 0, 0, "go into the background when all is ready", 3},
+	{"runas", 'r', "USER", 0, "become USER first", 3},
+	{"seccomp", OPTION_SECCOMP, "action=none|log|kill", 0,
+	 "accepted; there is no filter of system calls here", 3},
+	{"print-capabilities", OPTION_PRINT_CAPABILITIES, 0, 0, "what this program can do, as JSON",
+	 4},
+	{"print-states", OPTION_PRINT_STATES, 0, 0, "what --tpmstate holds, as JSON", 4},
+	{"version", OPTION_VERSION, 0, 0, "which version this is", 4},
+	{"migration", OPTION_MIGRATION, "...", OPTION_HIDDEN, 0, 4},
+	{"vtpm-proxy", OPTION_VTPM_PROXY, 0, OPTION_HIDDEN, 0, 4},
+	{0, 'h', 0, OPTION_HIDDEN, 0, 4},
+	{0}};
 
 static const struct argp_option socket_options[] = {
-	{"server", OPTION_SERVER,
-	 "type=unixio|tcp[,path=P][,port=N][,bindaddr=A][,ifname=I][,fd=N][,disconnect]"
-	 "[,mode=0...][,uid=U][,gid=G]",
-	 0, "TPM commands on a socket", 1},
+	{"server", OPTION_SERVER, "type=T,...", 0,
+	 "TPM commands: type=unixio or tcp (the default) as for --ctrl; disconnect: a connection "
+	 "for each command; fd=N listens with unixio, and is connected with tcp",
+	 1},
 	{"port", 'p', "PORT", 0, "TPM commands on this TCP port, one for each connection", 1},
 	{"fd", 'f', "N", 0, "TPM commands on a connected socket; ends with it", 1},
-	COMMON_OPTIONS{0}};
+	{0}};
 
 static const struct argp_option chardev_options[] = {
 	{"chardev", 'c', "PATH", 0, "TPM commands on this character device", 1},
 	{"fd", 'f', "N", 0, "TPM commands on an open character device; ends with it", 1},
-	COMMON_OPTIONS{0}};
+	{0}};
 
 /* ---- endpoints ---- */
 
@@ -314,16 +285,13 @@ static void say_version(void)
 	printf("TPM emulator of cvtpm, version %s\n", CVTPM_VERSION);
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
+static error_t parse_common(int key, char *text, struct argp_state *state)
 {
 	struct swtpm_options *o = state->input;
 
 	switch (key) {
 	case OPTION_CTRL:
 		endpoint_parse(state, "--ctrl", text, true, &o->ctrl, &o->serve.ctrl_terminate);
-		return 0;
-	case OPTION_SERVER:
-		endpoint_parse(state, "--server", text, false, &o->server, NULL);
 		return 0;
 	case OPTION_TPMSTATE:
 		swtpm_state_parse(state, text, &o->state);
@@ -352,6 +320,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPTION_FLAGS:
 		parse_flags(state, text, o);
 		return 0;
+	case OPTION_ENGINE:
+		o->engine = swtpm_engine(state, text);
+		return 0;
 	case OPTION_INSECURE_LISTEN:
 		o->serve.insecure_listen = true;
 		return 0;
@@ -371,15 +342,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPTION_VERSION:
 		say_version();
 		exit(CLI_YES);
-	case 'p':
-		o->port = text;
-		return 0;
-	case 'c':
-		o->device = text;
-		return 0;
-	case 'f':
-		o->fd = words_descriptor(state, "--fd", text);
-		return 0;
 	case 't':
 		o->terminate = true;
 		return 0;
@@ -392,6 +354,31 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct swtpm_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o;
+		return 0;
+	case OPTION_SERVER:
+		endpoint_parse(state, "--server", text, false, &o->server, NULL);
+		return 0;
+	case 'p':
+		o->port = text;
+		return 0;
+	case 'c':
+		o->device = text;
+		return 0;
+	case 'f':
+		o->fd = words_descriptor(state, "--fd", text);
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not expected: options only", text);
 		return 0;
@@ -402,6 +389,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 }
+
+static const struct argp common_argp = {common_options, parse_common, NULL, NULL, NULL, NULL, NULL};
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 static const struct argp socket_argp = {
 	socket_options,
@@ -415,7 +405,7 @@ static const struct argp socket_argp = {
 	"type=tcp,port=2322 --flags not-need-init,startup-clear\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
-	NULL,
+	children,
 	NULL,
 	NULL};
 
@@ -429,7 +419,7 @@ static const struct argp chardev_argp = {
 	"startup-clear\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
-	NULL,
+	children,
 	NULL,
 	NULL};
 
@@ -509,7 +499,7 @@ static int serve(struct swtpm_options *o)
 	struct cli_tpm tpm = {0};
 
 	o->tpm = &tpm;
-	o->tpm_options = (struct tpm_options){.engine = cvtpm_engine_find(CVTPM_ENGINES),
+	o->tpm_options = (struct tpm_options){.engine = o->engine,
 					      .state = o->state.path,
 					      .key = o->key.given ? o->keys[0] : NULL,
 					      .no_evidence = true,
@@ -547,7 +537,7 @@ static int run(struct swtpm_options *o)
 		return swtpm_state_print(&o->state);
 	if (o->runas && swtpm_become(o->runas) != 0)
 		return CLI_FAULT;
-	if (swtpm_log_begin(&o->log) != 0 || swtpm_state_check(&o->state) != 0 ||
+	if (swtpm_log_begin(&o->log) != 0 || swtpm_state_check(&o->state, false) != 0 ||
 	    open_device(o) != 0)
 		return CLI_FAULT;
 	if (o->daemon && (o->daemon_fd = swtpm_daemon_begin()) < 0)
@@ -561,6 +551,7 @@ static int run(struct swtpm_options *o)
 int cmd_swtpm_serve(int argc, char **argv, bool chardev)
 {
 	struct swtpm_options o = {.chardev = chardev,
+				  .engine = cvtpm_engine_find(SWTPM_ENGINE),
 				  .fd = -1,
 				  .daemon_fd = -1,
 				  .log = {.fd = -1, .out = -1, .also = -1, .level = 1},

@@ -82,7 +82,7 @@ bool swtpm_state_exists(const struct swtpm_state *where)
 	return file_exists(where->path, OUR_FILE);
 }
 
-int swtpm_state_check(struct swtpm_state *where)
+int swtpm_state_check(struct swtpm_state *where, bool foreign_too)
 {
 	struct stat st;
 
@@ -92,10 +92,12 @@ int swtpm_state_check(struct swtpm_state *where)
 			  errno ? strerror(errno) : "it is not a folder");
 		return CLI_FAULT;
 	}
-	if (file_exists(where->dir, FOREIGN_FILE) && !swtpm_state_exists(where)) {
-		cli_error("%s holds a TPM that swtpm has made (%s), and this program runs its own: "
-			  "go on with swtpm, or name an empty folder and let a new TPM be made",
-			  where->dir, FOREIGN_FILE);
+	if (!foreign_too && file_exists(where->dir, FOREIGN_FILE) && !swtpm_state_exists(where)) {
+		cli_error(
+			"%s holds a TPM that swtpm has made: take it over with `cvtpm swtpm setup "
+			"--tpm2 --tpm-state %s --import %s/%s`, or name an empty folder for a "
+			"new one",
+			where->dir, where->dir, where->dir, FOREIGN_FILE);
 		return CLI_FAULT;
 	}
 	return 0;
@@ -136,7 +138,7 @@ int swtpm_state_print(struct swtpm_state *where)
 	int status = CLI_YES;
 	bool more = false;
 
-	if (swtpm_state_check(where) != 0)
+	if (swtpm_state_check(where, true) != 0)
 		return CLI_FAULT;
 	if (swtpm_state_exists(where)) {
 		int err = cvtpm_store_lmdb_open(&store, where->path, 0, message);

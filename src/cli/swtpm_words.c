@@ -44,6 +44,18 @@ void words_parse(struct argp_state *state, const char *option, const char *text,
 		word_take(state, option, word, words);
 }
 
+const struct cvtpm_engine *swtpm_engine(struct argp_state *state, const char *name)
+{
+	const struct cvtpm_engine *engine = cvtpm_engine_find(name);
+
+	if (!engine)
+		argp_error(state,
+			   "--engine=%s: there is no such engine; `cvtpm --version` lists "
+			   "them",
+			   name);
+	return engine;
+}
+
 unsigned long words_number(struct argp_state *state, const char *what, const char *text,
 			   unsigned long max)
 {

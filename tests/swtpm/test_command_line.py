@@ -393,7 +393,7 @@ def test_a_state_of_swtpms_own_is_refused_and_left_alone(ours, tmp_path):
     (tmp_path / "tpm2-00.permall").write_bytes(b"somebody's TPM")
     for result in (ours.run("swtpm", "socket", *options(tmp_path)),
                    ours.run("swtpm_setup", "--tpm2", "--tpm-state", tmp_path, "--overwrite")):
-        assert result.returncode == 2 and "that swtpm has made" in result.stderr
+        assert result.returncode == 2 and "a TPM that swtpm has made: take it over" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["tpm2-00.permall"]
 
 
@@ -652,6 +652,7 @@ def test_wrong_usage_of_the_whole(ours, tmp_path, arguments, says):
     (("--tpm-state", "file://D"), "a TPM in one file is not offered"),
     (("--tpm-state", "/nonexistent"), "/nonexistent: No such file"),
     (("--tpm-state", "D", "--vmid", ""), "--vmid"),
+    (("--tpm-state", "D", "--engine", "steam"), "--engine=steam"),
 ])
 def test_wrong_usage_of_setup(ours, tmp_path, arguments, says):
     result = ours.run("swtpm_setup", "--tpm2", *[str(tmp_path) if a == "D" else a for a in arguments])
