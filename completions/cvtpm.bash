@@ -9,9 +9,10 @@ _cvtpm_commands()
 
 _cvtpm_options()
 {
-	"$1" "$2" --help 2>/dev/null | sed -n '/^  *-/{
+	"$@" --help 2>/dev/null | sed -n '/^  *-/{
 		s/^ *\(-[a-zA-Z?]\), /\1 /
 		s/^ *//
+		/^-[a-zA-Z?] --/!s/^\(-[a-zA-Z?]\) .*/\1/
 		s/\(--[a-z][a-z0-9-]*\)\(\[*=[^ ]*\)*.*/\1/
 		p
 	}' | tr ' ' '\n'
@@ -31,18 +32,29 @@ _cvtpm_words()
 	--key-type) echo 'p384 p256' ;;
 	--vmpl | --locality | -l) echo '0 1 2 3' ;;
 	--start-method | -m) echo '7 8' ;;
+	--cipher) echo 'aes-128-cbc aes-256-cbc' ;;
+	--rsa-keysize) echo '2048 3072 max' ;;
+	--save | --load) echo 'permanent volatile savestate' ;;
 	--engine) "${3:-cvtpm}" --version 2>/dev/null | sed -n 's/^engine \([a-z]*\):.*/\1/p' ;;
 	esac
 }
 
 _cvtpm()
 {
-	local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before= words
+	local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before= words command
 	COMPREPLY=()
+	command=("${COMP_WORDS[1]}")
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		COMPREPLY=($(compgen -W "$(_cvtpm_commands "$program") --help --version" -- "$word"))
 		return
+	fi
+	if [ "${COMP_WORDS[1]}" = swtpm ]; then # each part of it has options of its own
+		if [ "$COMP_CWORD" -eq 2 ]; then
+			COMPREPLY=($(compgen -W 'socket chardev setup ioctl' -- "$word"))
+			return
+		fi
+		command+=("${COMP_WORDS[2]}")
 	fi
 	# "--option=word" comes as three words, "--option" "=" "word".
 	before=${COMP_WORDS[COMP_CWORD - 1]}
@@ -55,7 +67,7 @@ _cvtpm()
 	if [ -n "$words" ]; then
 		COMPREPLY=($(compgen -W "$words" -- "$word"))
 	elif [[ $word == -* ]]; then
-		COMPREPLY=($(compgen -W "$(_cvtpm_options "$program" "${COMP_WORDS[1]}")" -- "$word"))
+		COMPREPLY=($(compgen -W "$(_cvtpm_options "$program" "${command[@]}")" -- "$word"))
 	else
 		[ "${COMP_WORDS[1]}" = ca ] && COMPREPLY=($(compgen -W 'init show' -- "$word"))
 		COMPREPLY+=($(compgen -f -- "$word"))

@@ -32,7 +32,6 @@ enum setup_option {
 	OPTION_ALLOW_SIGNING,
 	OPTION_DISPLAY,
 	OPTION_LOGFILE,
-	OPTION_RUNAS,
 	OPTION_WRITE_EK_CERT_FILES,
 	OPTION_CREATE_SPK,
 	OPTION_IMPORT,
@@ -93,9 +92,9 @@ static const struct argp_option options[] = {
 	{"engine", OPTION_ENGINE, "NAME", 0, "which TPM engine to use (default: " SWTPM_ENGINE ")",
 	 3},
 	{"logfile", OPTION_LOGFILE, "FILE", 0, "log to FILE, too", 3},
-	{"runas", OPTION_RUNAS, "USER", 0, "become USER first", 3},
+	{"runas", 'r', "USER", 0, "become USER first", 3},
 	{"tpm", OPTION_TPM, "PROGRAM", 0, "has no effect: this program makes the TPM itself", 3},
-	{"swtpm_ioctl", OPTION_SWTPM_IOCTL, "PROGRAM", 0, "has no effect", 3},
+	{"swtpm_ioctl", OPTION_SWTPM_IOCTL, "PROGRAM", OPTION_HIDDEN, 0, 3}, /* has no effect */
 	{"create-config-files", OPTION_CREATE_CONFIG_FILES, "skip-if-exist|overwrite|root",
 	 OPTION_ARG_OPTIONAL, "none are needed: succeeds", 4},
 	{"print-capabilities", OPTION_PRINT_CAPABILITIES, 0, 0, "what this program can do, as JSON",
@@ -264,7 +263,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPTION_LOGFILE:
 		o->log.file = text;
 		return 0;
-	case OPTION_RUNAS:
+	case 'r':
 		o->runas = text;
 		return 0;
 	case OPTION_WRITE_EK_CERT_FILES:

@@ -21,9 +21,16 @@ def help_of(*command):
 COMMANDS = re.findall(r"^  ([a-z][a-z-]*)  ", help_of(), re.M)
 
 
-def options_in_help(command):
+# Commands that are several: each part has options of its own, and they share a page.
+PARTS = {"swtpm": ("socket", "chardev", "setup", "ioctl")}
+CALLS = [(c,) + part for c in COMMANDS for part in ([(p,) for p in PARTS[c]] if c in PARTS else [()])]
+
+
+def options_in_help(*call):
     """{long option: its short form, or None} as argp lists them."""
-    lines = re.findall(r"^ {2,6}(?:(-.), )?(?:-(\w), )?--([a-z][a-z0-9-]*)", help_of(command), re.M)
+    if call[0] in PARTS and len(call) == 1:
+        return {name: short for part in PARTS[call[0]] for name, short in options_in_help(call[0], part).items()}
+    lines = re.findall(r"^ {2,6}(?:(-.), )?(?:-(\w), )?--([a-z][a-z0-9-]*)", help_of(*call), re.M)
     return {"--" + name: short or None for short, _, name in lines}
 
 
@@ -85,11 +92,16 @@ def complete(*words):
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
-@pytest.mark.parametrize("command", COMMANDS)
-def test_completion_offers_the_options_of_a_command_and_no_others(command):
-    assert complete(command, "--") == set(options_in_help(command))
-    short = {s for s in options_in_help(command).values() if s}
-    assert complete(command, "-") == set(options_in_help(command)) | short
+@pytest.mark.parametrize("call", CALLS, ids="-".join)
+def test_completion_offers_the_options_of_a_command_and_no_others(call):
+    assert complete(*call, "--") == set(options_in_help(*call))
+    short = {s for s in options_in_help(*call).values() if s} | alone(call)
+    assert complete(*call, "-") == set(options_in_help(*call)) | short
+
+
+def alone(call):
+    """Options that are a letter and nothing else."""
+    return set(re.findall(r"^  (-\w)(?: \S+)?  ", help_of(*call), re.M))
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
@@ -101,4 +113,6 @@ def test_completion_offers_commands_words_and_files():
     assert complete("serve", "--startup", "=") == {"clear", "state", "none"}
     assert complete("verify", "--report", "cvtpm-v") == {"cvtpm-verify.1"}
     assert {"init", "show"} <= complete("ca", "")
+    assert complete("swtpm", "") == set(PARTS["swtpm"])
+    assert complete("swtpm", "setup", "--cipher", "") == {"aes-128-cbc", "aes-256-cbc"}
     assert "libtpms" in complete("serve", "--engine", "")
