@@ -346,10 +346,14 @@ static tpm_rc crypt_parameter(struct tpm *t, const struct frame_session *fs, boo
 {
 	const struct tpm_session *s = fs->session;
 	uint8_t secret[2 * MAX_DIGEST_SIZE], key[MAX_SYM_KEY_BYTES + MAX_SYM_BLOCK_SIZE];
-	struct cvtpm_octets octets = {secret, session_secret(s, auth_after(t, fs), secret)};
+	struct cvtpm_octets octets = {secret, 0};
 	unsigned bits = s->symmetric.keyBits.aes;
 	int err;
 
+	TRY(selftest_need(t, s->authHash));
+	TRY(selftest_need(t, TPM_ALG_KDF1_SP800_108));
+	TRY(selftest_need(t, s->symmetric.algorithm));
+	octets.len = session_secret(s, auth_after(t, fs), secret);
 	if (s->symmetric.algorithm == TPM_ALG_XOR) {
 		err = cvtpm_xor_obfuscate((enum cvtpm_hash_alg)s->symmetric.keyBits.exclusiveOr,
 					  octets, newer, older, data, len);

@@ -22,6 +22,8 @@ static tpm_rc kdfe(struct tpm *t, const struct tpm_object *key, const char *labe
 {
 	TPM_ALG_ID hash = key->publicArea.nameAlg;
 
+	TRY(selftest_need(t, hash));
+	TRY(selftest_need(t, TPM_ALG_KDF1_SP800_56A));
 	secret->size = hash_size(hash);
 	return cvtpm_kdfe((enum cvtpm_hash_alg)hash, OCTETS(z->x), label_octets(label),
 			  OCTETS(ephemeral->x), OCTETS(key->publicArea.unique.ecc.x),

@@ -4,6 +4,7 @@
 
 tpm_rc tpm_random(struct tpm *t, void *out, size_t len)
 {
+	TRY(selftest_need_drbg(t));
 	if (cvtpm_drbg_bytes(&t->drbg, out, len))
 		return tpm_fail(t, "no random bytes");
 	return TPM_RC_SUCCESS;

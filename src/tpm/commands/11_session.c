@@ -44,6 +44,10 @@ static tpm_rc session_key(struct tpm *t, struct tpm_session *s, TPM_HANDLE bind,
 	const TPM2B_AUTH *auth;
 	int err;
 
+	if (bind == TPM_RH_NULL && salt->size == 0)
+		return TPM_RC_SUCCESS;
+	TRY(selftest_need(t, s->authHash));
+	TRY(selftest_need(t, TPM_ALG_KDF1_SP800_108));
 	if (bind != TPM_RH_NULL) {
 		auth = entity_auth(t, bind);
 		memcpy(secret, auth->buffer, auth->size);
@@ -51,8 +55,6 @@ static tpm_rc session_key(struct tpm *t, struct tpm_session *s, TPM_HANDLE bind,
 	}
 	memcpy(secret + key.len, salt->buffer, salt->size);
 	key.len += salt->size;
-	if (bind == TPM_RH_NULL && salt->size == 0)
-		return TPM_RC_SUCCESS;
 	s->sessionKey.size = hash_size(s->authHash);
 	err = cvtpm_kdfa((enum cvtpm_hash_alg)s->authHash, key, CVTPM_TEXT("ATH"),
 			 OCTETS(s->nonceTPM), OCTETS(*nonce_caller), 8u * s->sessionKey.size,
