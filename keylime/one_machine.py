@@ -19,6 +19,7 @@ import pathlib
 import random
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -180,10 +181,10 @@ class Site:
     def program(self, name):
         return self.keylime / "ve-7.14.3" / "bin" / name
 
-    def start_servers(self):
+    def start_servers(self, gate=None):
         """The verifier first: it makes server/cv_ca, the TLS authority of all."""
         self.start_server("verifier", self.ports.verifier)
-        self.start_registrar()
+        self.start_registrar(gate)
 
     def start_registrar(self, gate=None):
         """With a gate: cvtpm_ek_gate.py, which has this script judge every registration."""
@@ -210,11 +211,13 @@ class Site:
         (self.work / "keylime.conf").write_text(json.dumps(
             {"policy": "policy.json", "certificates": ["lab/certs.pem"], **conf}))
 
+    def tenant_env(self, script=None):
+        return self.env(KEYLIME_TENANT_REQUIRE_EK_CERT="False", KEYLIME_TENANT_EK_CHECK_SCRIPT=str(script or self.script))
+
     def tenant(self, *arguments, script=None):
         """Runs keylime_tenant: (exit status, everything that it printed)."""
-        env = self.env(KEYLIME_TENANT_REQUIRE_EK_CERT="False", KEYLIME_TENANT_EK_CHECK_SCRIPT=str(script or self.script))
-        result = subprocess.run([str(self.program("keylime_tenant")), *map(str, arguments)], env=env, cwd=self.work,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
+        result = subprocess.run([str(self.program("keylime_tenant")), *map(str, arguments)], env=self.tenant_env(script),
+                                cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
         return result.returncode, result.stdout.decode(errors="replace")
 
     def add(self, *policies, script=None):
@@ -237,7 +240,7 @@ class Site:
             state = self.state()
             if state.get("operational_state") in wanted and state.get("attestation_count", 0) >= attestations:
                 return state
-            time.sleep(0.5)
+            time.sleep(1)
         raise RuntimeError(f"never {wanted}: {state}\n{self.log('verifier')[-3000:]}")
 
     def delete(self):
@@ -249,6 +252,15 @@ class Site:
     def forget(self):
         """Takes the agent out of the registrar."""
         return self.tenant("-c", "regdelete", "-u", self.uuid)
+
+    def write_environment(self):
+        """A file for a shell's `.`, in which keylime_tenant, tpm2-tools and cvtpm work on all this."""
+        env = {name: value for name, value in self.tenant_env().items() if os.environ.get(name) != value}
+        env.update(TPM2TOOLS_TCTI=self.tcti, WORK=str(self.work), AGENT=self.uuid)
+        path = f"{self.program('')}:{self.work}:{self.cvtpm.parent}"
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(env.items())]
+        (self.work / "env").write_text("\n".join(lines) + f"\nexport PATH={shlex.quote(path)}:$PATH\n")
+        return self.work / "env"
 
     # ---- the machine ----
 
@@ -346,33 +358,38 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--keylime", default="build/keylime", help="the folder of keylime/setup (default: %(default)s)")
     parser.add_argument("--cvtpm", default="build/release/cvtpm", help="(default: %(default)s)")
-    parser.add_argument("--work", help="a folder for logs and databases (default: a new one)")
+    parser.add_argument("--work", help="a folder for logs and databases, which stays (default: a new one)")
+    parser.add_argument("--gate", action="store_true", help="have the registrar judge evidence, too (cvtpm_ek_gate.py)")
     options = parser.parse_args()
     if not os.access(options.cvtpm, os.X_OK):
         return f"{options.cvtpm} is no program: build it with `make all`, or name it with --cvtpm"
     if subprocess.run([HERE / "setup", options.keylime]).returncode:
         return "no Keylime"
-    with Site(options.work or tempfile.mkdtemp(prefix="cvtpm-keylime-"), options.keylime, options.cvtpm,
-              os.environ.get("KEYLIME_AGENT")) as site:
+    work = options.work or tempfile.mkdtemp(prefix="cvtpm-keylime-")
+    with Site(work, options.keylime, options.cvtpm, os.environ.get("KEYLIME_AGENT")) as site:
         print(f"logs, databases, policies: {site.work}")
-        site.start_servers()
+        site.start_servers(gate=site.script if options.gate else None)
         print(f"verifier on port {site.ports.verifier}, registrar on {site.ports.registrar_tls}")
         site.start_tpm()
         site.boot()
         print(f"a machine has booted; its TPM: {site.tcti}")
         site.configure()
         site.start_agent()
+        environment = site.write_environment()
         print(f"its agent has registered: {site.uuid}")
         status, out = site.add(*site.make_policies())
-        print("\n".join(line.split(" - ", 3)[-1] for line in out.splitlines() if "ek_check" in line or "EK" in line))
+        print("\n".join(line.split(" - ", 3)[-1] for line in out.splitlines() if "ek_check output" in line or "with script" in line))
         if status:
             return f"add failed:\n{out}"
         state = site.wait_state({"Get Quote"}, 1)
-        print(f"the verifier: {state['operational_state']}, {state['attestation_count']} good quotes; Ctrl-C ends all")
+        print(f"the verifier: {state['operational_state']}, {state['attestation_count']} good quotes")
+        print(f"to try things, in another shell:  . {environment}\nCtrl-C ends all")
         try:
             select.select([], [], [])
         except KeyboardInterrupt:
             print()
+    if not options.work:
+        shutil.rmtree(work)
     return 0
 
 

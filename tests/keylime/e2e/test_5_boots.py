@@ -32,8 +32,7 @@ def test_a_second_boot_of_a_persistent_machine_is_the_same_machine(site):
         site.boot()
         site.tpm2("nvread", "-Q", REPORT_INDEX, "-o", "report.bin")
         if boot and not site.rust_agent:  # this agent makes a new AK at each start
-            said = turned_away(site, "Changed fields: aik_tpm. This indicates")
-            assert "403" in said and "different TPM identity" in said, said
+            turned_away(site, "Changed fields: aik_tpm. This indicates", "different TPM identity is forbidden")
             site.forget()
         site.start_agent()
         added(site, *site.make_policies())
@@ -57,6 +56,5 @@ def test_a_machine_whose_certificate_was_replaced_is_turned_away(site):
               RSA_CERTIFICATE)
     site.tpm2("nvwrite", "-Q", "-C", "p", "-i", "other.der", RSA_CERTIFICATE)
     site.boot()
-    said = turned_away(site, "ek_tpm must contain the same public key found in ekcert")
-    assert "400" in said, said
+    turned_away(site, "ek_tpm must contain the same public key found in ekcert", "Could not register agent")
     site.stop_machine()
