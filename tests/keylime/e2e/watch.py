@@ -33,10 +33,12 @@ def added(site, *policies):
 
 
 def failed(site):
-    """Why the verifier gave the machine up; the verifier forgets it then."""
-    state = site.wait_state({"Invalid Quote", "Failed"})
+    """Why the verifier gave the machine up, as the operator sees it; the verifier forgets it then."""
+    site.wait_state({"Invalid Quote", "Failed"})
+    _, out = site.tenant("-c", "cvstatus", "-u", site.uuid)
     site.delete()
-    return state["last_event_id"]
+    found = re.search('"operational_state": "Invalid Quote".*"last_event_id": "([^"]*)"', out)
+    return found[1] if found else out
 
 
 def refused(site, *reasons, script=None):
@@ -91,7 +93,9 @@ def turned_away(site, words, says):
     """Starts an agent that the registrar refuses with these words in its log, and that gives up with these."""
     before = site.log("registrar").count(words)
     agent = site.start_agent(registers=False)
-    agent.wait_until(lambda: site.log("registrar").count(words) > before, f"'{words}' in the registrar's log")
+    agent.wait_until(lambda: site.log("registrar").count(words) > before or "activated" in agent.text(),
+                     f"'{words}' in the registrar's log")
+    assert "activated" not in agent.text(), "it was not refused"
     if not site.rust_agent:  # others may try again
         agent.process.wait(300)
         assert says in agent.text(), agent.text()
