@@ -171,10 +171,6 @@ tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, uns
 
 	if (!object || object->publicArea.type != TPM_ALG_KEYEDHASH)
 		return RC_H(1, TPM_RC_TYPE);
-	if (object->publicArea.objectAttributes & TPMA_OBJECT_RESTRICTED)
-		return RC_H(1, TPM_RC_ATTRIBUTES);
-	if (!key_is_signing(object))
-		return RC_H(1, TPM_RC_KEY);
 	own = &object->publicArea.parameters.keyedHashDetail.scheme;
 	if (own->scheme != TPM_ALG_NULL) {
 		if (*alg != TPM_ALG_NULL && *alg != own->details.hmac.hashAlg)
@@ -183,6 +179,10 @@ tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, uns
 	}
 	if (*alg == TPM_ALG_NULL)
 		return RC_P(p, TPM_RC_VALUE);
+	if (object->publicArea.objectAttributes & TPMA_OBJECT_RESTRICTED)
+		return RC_H(1, TPM_RC_ATTRIBUTES);
+	if (!key_is_signing(object))
+		return RC_H(1, TPM_RC_KEY);
 	*key = object;
 	return TPM_RC_SUCCESS;
 }
