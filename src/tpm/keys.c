@@ -110,21 +110,15 @@ bool key_is_signing(const struct tpm_object *key)
 	       key->publicArea.type != TPM_ALG_SYMCIPHER;
 }
 
-/* The key's own scheme, TPM_ALG_NULL where it leaves it open. */
+/* The own scheme of a key that signs, TPM_ALG_NULL where it leaves it open. */
 static void own_scheme(const TPMT_PUBLIC *public, TPMT_SIG_SCHEME *scheme)
 {
-	switch (public->type) {
-	case TPM_ALG_RSA:
-	case TPM_ALG_ECC:
-		scheme->scheme = public->parameters.asymDetail.scheme.scheme;
-		scheme->details.any = public->parameters.asymDetail.scheme.details.any;
-		break;
-	case TPM_ALG_KEYEDHASH:
+	if (public->type == TPM_ALG_KEYEDHASH) {
 		scheme->scheme = public->parameters.keyedHashDetail.scheme.scheme;
 		scheme->details.any = public->parameters.keyedHashDetail.scheme.details.hmac;
-		break;
-	default:
-		scheme->scheme = TPM_ALG_NULL;
+	} else {
+		scheme->scheme = public->parameters.asymDetail.scheme.scheme;
+		scheme->details.any = public->parameters.asymDetail.scheme.details.any;
 	}
 }
 
@@ -248,8 +242,6 @@ static tpm_rc ecc_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	size_t size;
 	int err;
 
-	if (digest->size == 0)
-		return TPM_RC_VALUE;
 	TRY(selftest_need_curve(t, key->publicArea.parameters.eccDetail.curveID));
 	if (!ecc_public_of(&key->publicArea, &private.public))
 		return TPM_RC_BINDING;
@@ -281,10 +273,6 @@ tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHE
 		const TPM2B_DIGEST *digest, TPMT_SIGNATURE *signature)
 {
 	signature->sigAlg = scheme->scheme;
-	if (scheme->scheme == TPM_ALG_NULL)
-		return TPM_RC_SUCCESS;
-	if (!type_signs_with(key->publicArea.type, scheme->scheme))
-		return TPM_RC_SCHEME;
 	signature->signature.any.hashAlg = scheme->details.any.hashAlg;
 	switch (scheme->scheme) {
 	case TPM_ALG_ECDSA:
@@ -458,10 +446,8 @@ tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POIN
 		return TPM_RC_BINDING;
 	err = cvtpm_ecdh(scalar, &q, &shared);
 	cvtpm_wipe(scalar, sizeof scalar);
-	if (err == CVTPM_ERR_PARAM)
-		return TPM_RC_ECC_POINT;
 	if (err)
-		return tpm_fail(t, "ECDH failed");
+		return err == CVTPM_ERR_PARAM ? TPM_RC_ECC_POINT : tpm_fail(t, "ECDH failed");
 	ecc_point_of(&shared, z);
 	cvtpm_wipe(&shared, sizeof shared);
 	return TPM_RC_SUCCESS;
@@ -482,10 +468,8 @@ tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_
 	err = cvtpm_ecdh(made.d, &q, &shared);
 	ecc_point_of(&made.public, ephemeral);
 	cvtpm_wipe(&made, sizeof made);
-	if (err == CVTPM_ERR_PARAM)
-		return TPM_RC_ECC_POINT;
 	if (err)
-		return tpm_fail(t, "ECDH failed");
+		return err == CVTPM_ERR_PARAM ? TPM_RC_ECC_POINT : tpm_fail(t, "ECDH failed");
 	ecc_point_of(&shared, z);
 	cvtpm_wipe(&shared, sizeof shared);
 	return TPM_RC_SUCCESS;

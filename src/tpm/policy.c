@@ -139,10 +139,8 @@ bool policy_compare(TPM_EO operation, const uint8_t *a, const uint8_t *b, size_t
 		return compare_unsigned(a, b, size) <= 0;
 	case TPM_EO_BITSET:
 		return compare_bits(a, b, size, true);
-	case TPM_EO_BITCLEAR:
+	default: /* TPM_EO_BITCLEAR */
 		return compare_bits(a, b, size, false);
-	default:
-		return false;
 	}
 }
 

@@ -452,11 +452,10 @@ int sequence_restore(const struct tpm_saved_sequence *saved, struct tpm_sequence
 
 /** May it sign: is `sign` SET, in a key of a type that can? */
 bool key_is_signing(const struct tpm_object *key);
-/** The scheme that signs: the key's, or the command's where the key has none (Part 3,
- *  20.2 and 18.1). `key` NULL: TPM_ALG_NULL. TPM_RC_SCHEME. */
+/** The scheme that signs: the key's, or the command's where the key has none (Part 3, 20.2 and
+ *  18.1); one of the key's type. `key` NULL: TPM_ALG_NULL. TPM_RC_SCHEME. */
 tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme);
-/** TPM_RC_SCHEME: not one of the key's type. TPM_RC_VALUE: the digest is not one of the
- *  scheme's hash. For the scheme TPM_ALG_NULL the signature is TPM_ALG_NULL. */
+/** `scheme` as key_select_scheme() left it, not TPM_ALG_NULL; the digest is one of its hash. */
 tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHEME *scheme,
 		const TPM2B_DIGEST *digest, TPMT_SIGNATURE *signature);
 /** TPM_RC_SIGNATURE; TPM_RC_SCHEME: not a signature of the key's type; TPM_RC_HANDLE: an HMAC

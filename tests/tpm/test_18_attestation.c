@@ -175,6 +175,30 @@ static void certify_names_the_object(void **state)
 	RC(RIG_RUN(r, Certify, &in, &out), TPM_RC_AUTH_UNAVAILABLE);
 }
 
+/* A sequence has no name that could be certified. */
+static void sequences_are_not_certified(void **state)
+{
+	struct rig *r = *state;
+	struct HashSequenceStart_in start = {.hashAlg = TPM_ALG_SHA256};
+	struct HashSequenceStart_out s;
+	struct Certify_in certify = {.signHandle = TPM_RH_NULL, .inScheme = no_scheme};
+	struct CertifyCreation_in creation = {
+		.signHandle = TPM_RH_NULL,
+		.inScheme = no_scheme,
+		.creationTicket = {TPM_ST_CREATION, TPM_RH_OWNER, {.size = 0}}};
+	struct Quote_in quote;
+
+	if (on_libtpms(r)) /* takes what lies in the sequence for a name */
+		return;
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, HashSequenceStart, &start, &s));
+	certify.objectHandle = creation.objectHandle = s.handle;
+	RC(RIG_RUN(r, Certify, &certify, NULL), RC_H(1, TPM_RC_TYPE));
+	RC(RIG_RUN(r, CertifyCreation, &creation, NULL), RC_H(2, TPM_RC_TYPE));
+	quote = quote_in(s.handle);
+	RC(RIG_RUN(r, Quote, &quote, NULL), RC_H(1, TPM_RC_KEY));
+}
+
 /* 18.1: without a key everything is done but the signature. */
 static void null_signer_gives_a_null_signature(void **state)
 {
@@ -336,6 +360,7 @@ int main(void)
 		TEST(quote_selects_what_exists),
 		TEST(signer_must_be_a_signing_key),
 		TEST(certify_names_the_object),
+		TEST(sequences_are_not_certified),
 		TEST(null_signer_gives_a_null_signature),
 		TEST(certify_creation_checks_the_ticket),
 		TEST(counters_are_obfuscated_for_the_owners_keys),

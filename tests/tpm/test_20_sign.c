@@ -313,8 +313,28 @@ static void verify_refuses_other_signatures(void **state)
 	RC(verify(r, e.handle, &digest, &ec, NULL), RC_P(2, TPM_RC_SIGNATURE));
 	ec.signature.ecdsa.signatureR.size = 0; /* zero is no r */
 	RC(verify(r, e.handle, &digest, &ec, NULL), RC_P(2, TPM_RC_SIGNATURE));
+	ec.signature.ecdsa.signatureR = (TPM2B_ECC_PARAMETER){1, {1}};
+	digest.size = 0;
+	RC(verify(r, e.handle, &digest, &ec, NULL), RC_P(2, TPM_RC_SIGNATURE));
+	RC(verify(r, k.handle, &digest, &rsa, NULL), RC_P(2, TPM_RC_SIGNATURE));
 	ec.sigAlg = TPM_ALG_NULL;
 	RC(verify(r, e.handle, &digest, &ec, NULL), RC_P(2, TPM_RC_SCHEME));
+}
+
+/* A symmetric cipher never verifies. */
+static void verify_wants_a_key_that_can(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = {.type = TPM_ALG_SYMCIPHER,
+			 .nameAlg = TPM_ALG_SHA256,
+			 .objectAttributes = PLAIN | TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT,
+			 .parameters.symDetail.sym = {TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}}};
+	struct key k = make_primary(r, TPM_RH_OWNER, &t, "");
+	TPM2B_DIGEST digest = message_digest(TPM_ALG_SHA256);
+	TPMT_SIGNATURE s = {TPM_ALG_ECDSA, {.ecdsa = {TPM_ALG_SHA256, {1, {1}}, {1, {1}}}}};
+
+	RC(verify(r, k.handle, &digest, &s, NULL), RC_P(2, TPM_RC_SCHEME));
+	RC(sign(r, k.handle, TPM_ALG_NULL, 0, &digest, &null_ticket, &s), RC_H(1, TPM_RC_KEY));
 }
 
 /* ---- RSA private values that are kept at hand ---- */
@@ -391,6 +411,7 @@ int main(void)
 		TEST(given_ticket_is_always_checked),
 		TEST(verified_ticket_needs_a_hierarchy),
 		TEST(verify_refuses_other_signatures),
+		TEST(verify_wants_a_key_that_can),
 		TEST(many_rsa_keys_in_turn),
 		TEST(flushed_keys_leave_nothing_behind),
 	};

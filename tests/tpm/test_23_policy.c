@@ -253,6 +253,48 @@ static void timeouts_only_shrink(void **state)
 	RC(use_key(r, k.handle, a.in.policySession), RC_S(1, TPM_RC_EXPIRED));
 }
 
+/* 23.2.2: with nonceTPM the time counts from the session's start. */
+static void signed_for_one_session(void **state)
+{
+	struct rig *r = *state;
+	struct authority a = authority(r, TPM_RH_OWNER);
+	TPM2B_DIGEST policy = updated(zero(), TPM_CC_PolicySigned, &a.key.name, &a.in.policyRef);
+	struct key k = guarded_key(r, &policy);
+	struct client_session s;
+	struct PolicySigned_out out;
+
+	ONLY_WITH_OUR_CLOCK(r);
+	r->now_ms += 1000000;
+	s = rig_session(r, TPM_SE_POLICY);
+	a.in.policySession = s.handle;
+	a.in.nonceTPM = s.nonceTPM;
+	a.in.expiration = (uint32_t)-100;
+	authorise(r, &a);
+	r->now_ms += 99000;
+	OK(policy_signed(r, &a, &out));
+	assert_int_equal(out.timeout.buffer[0] & 0x80, 0); /* its nonce ends with the session */
+	r->now_ms += 2000;
+	RC(use_key(r, k.handle, s.handle), RC_S(1, TPM_RC_EXPIRED));
+	RC(policy_signed(r, &a, NULL), RC_P(4, TPM_RC_EXPIRED));
+}
+
+/* A sequence is no key. */
+static void signed_by_a_sequence(void **state)
+{
+	struct rig *r = *state;
+	struct HashSequenceStart_in start = {.hashAlg = TPM_ALG_SHA256};
+	struct HashSequenceStart_out s;
+	struct authority a = authority(r, TPM_RH_OWNER);
+
+	authorise(r, &a);
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, HashSequenceStart, &start, &s));
+	a.in.authObject = s.handle;
+	a.in.policySession = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	RC(policy_signed(r, &a, NULL),
+	   on_libtpms(r) ? RC_P(5, TPM_RC_SCHEME) : RC_H(1, TPM_RC_KEY));
+}
+
 /* ---- PolicyTicket ---- */
 
 static tpm_rc policy_ticket(struct rig *r, TPM_HANDLE session, const struct authority *a,
@@ -447,6 +489,29 @@ static void secret_by_policy_needs_the_auth_value(void **state)
 	OK(RIG_RUN(r, PolicySecret, &in, NULL));
 }
 
+/* 23.2.5: a PIN Pass index counts every use, which a ticket would not. */
+static void secret_of_a_pin_pass_index_gives_no_ticket(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE s = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	struct NV_Write_in write = {.authHandle = TPM_RH_OWNER,
+				    .nvIndex = INDEX,
+				    .data = {8, {0, 0, 0, 0, 0, 0, 0, 2}}};
+	struct PolicySecret_out out;
+
+	rig_define(r, INDEX,
+		   TPMA_NV_OWNERREAD | TPMA_NV_OWNERWRITE | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA |
+			   TPM_NT_PIN_PASS << TPMA_NV_TPM_NT_SHIFT,
+		   8, "pin");
+	OK(RIG_RUN(r, NV_Write, &write, NULL));
+	for (unsigned use = 0; use < 2; use++) {
+		OK(policy_secret(r, INDEX, "pin", s, (uint32_t)-60, "", &out));
+		assert_int_equal(out.policyTicket.hierarchy, TPM_RH_NULL);
+		assert_int_equal(out.policyTicket.digest.size, 0);
+	}
+	RC(policy_secret(r, INDEX, "pin", s, (uint32_t)-60, "", &out), TPM_RC_AUTH_UNAVAILABLE);
+}
+
 /* ---- PolicyOR ---- */
 
 static tpm_rc policy_or(struct rig *r, TPM_HANDLE session, const TPM2B_DIGEST *list, uint32_t count)
@@ -639,12 +704,15 @@ int main(void)
 		TEST(signed_in_a_trial),
 		TEST(signed_opens_until_it_expires),
 		TEST(timeouts_only_shrink),
+		TEST(signed_for_one_session),
+		TEST(signed_by_a_sequence),
 		TEST(ticket_takes_the_place_of_a_signature),
 		TEST(ticket_is_bound_to_its_parts),
 		TEST(ticket_ends_with_a_reset),
 		TEST(secret_wants_the_auth_value),
 		TEST(secret_gives_tickets),
 		TEST(secret_by_policy_needs_the_auth_value),
+		TEST(secret_of_a_pin_pass_index_gives_no_ticket),
 		TEST(or_takes_one_of_many),
 		TEST(authorize_replaces_what_is_approved),
 		TEST(authorize_checks_its_ticket),

@@ -247,6 +247,22 @@ static void locality_limits_where_from(void **state)
 	OK(use_key(r, k.handle, s));
 }
 
+/* Above 31 a locality stands for itself. */
+static void extended_locality(void **state)
+{
+	static const uint8_t which = 0x21;
+	struct rig *r = *state;
+	TPM_HANDLE s = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	TPM2B_DIGEST policy = extend(zero(), TPM_CC_PolicyLocality, &which, 1);
+	struct key k = guarded_key(r, &policy, "");
+
+	OK(locality(r, s, which));
+	for (uint8_t l = 0; l < 5; l++) {
+		r->locality = l;
+		RC(use_key(r, k.handle, s), TPM_RC_LOCALITY);
+	}
+}
+
 static void localities_intersect(void **state)
 {
 	struct rig *r = *state;
@@ -552,6 +568,32 @@ static void template_hash_binds_the_public_area(void **state)
 	RC(template_hash(r, s, &wrong), RC_P(1, TPM_RC_SIZE));
 }
 
+/* The template is looked for before the parameters are read: where there is none, the policy
+ * fails, and nothing else. */
+static void template_hash_of_a_command_cut_short(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE s = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	struct CreatePrimary_in in = {.primaryHandle = TPM_RH_OWNER,
+				      .inSensitive.size = 4,
+				      .inPublic.publicArea = rig_signing_template()};
+	TPM2B_DIGEST digest = {.size = 32};
+	TPM2B_DIGEST policy = extend(zero(), TPM_CC_PolicyTemplate, digest.buffer, 32);
+	struct client_session session = session_of(s);
+	const size_t area = 10 + 4 + 4, at = area + 4 + 2 + 16 + 1 + 2; /* of the parameters */
+
+	set_policy(r, TPM_RH_OWNER, &policy);
+	OK(template_hash(r, s, &digest));
+	for (size_t which = 0; which < 2; which++) {
+		size_t size_at = at + which * (2 + 4); /* of inSensitive, of inPublic */
+
+		rig_sessions(r, &session, 1);
+		RC(RIG_RUN(r, CreatePrimary, &in, NULL), RC_S(1, TPM_RC_POLICY_FAIL));
+		r->command[size_at] = 0xFF;
+		RC(rig_raw(r, r->command, r->command_len), RC_S(1, TPM_RC_POLICY_FAIL));
+	}
+}
+
 /* ---- PolicyDuplicationSelect ---- */
 
 static tpm_rc duplication(struct rig *r, TPM_HANDLE s, const TPM2B_NAME *object,
@@ -766,6 +808,7 @@ int main(void)
 		TEST(command_code_limits_the_command),
 		TEST(admin_role_needs_a_command_code),
 		TEST(locality_limits_where_from),
+		TEST(extended_locality),
 		TEST(localities_intersect),
 		TEST(pcr_policy_holds_while_pcrs_do),
 		TEST(pcr_in_a_trial),
@@ -775,6 +818,7 @@ int main(void)
 		TEST(cp_hash_binds_command_and_parameters),
 		TEST(name_hash_binds_the_handles),
 		TEST(template_hash_binds_the_public_area),
+		TEST(template_hash_of_a_command_cut_short),
 		TEST(duplication_select_binds_the_new_parent),
 		TEST(duplication_select_with_the_object),
 		TEST(password_is_asked_for_in_the_clear),

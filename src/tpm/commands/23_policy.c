@@ -44,8 +44,6 @@ static tpm_rc check_signed(struct tpm *t, const struct tpm_object *key,
 					     OCTETS(in->policyRef)};
 	TPM2B_DIGEST digest;
 
-	if (in->auth.sigAlg == TPM_ALG_NULL)
-		return TPM_RC_SIGNATURE;
 	write_u32(&w, in->expiration);
 	TRY(tpm_hash(t, in->auth.signature.any.hashAlg, parts, 4, &digest));
 	return key_verify(t, key, &digest, &in->auth);
