@@ -10,6 +10,7 @@ compare doors, not microseconds with other machines'. How to read it: docs/bench
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -60,7 +61,7 @@ def percentile(values, share):
 
 
 def summary(values):
-    return {"count": len(values), "p50_us": statistics.median(values) / 1000, "p90_us": percentile(values, 0.9) / 1000,
+    return {"count": len(values), "mean_us": statistics.mean(values) / 1000, "p50_us": statistics.median(values) / 1000, "p90_us": percentile(values, 0.9) / 1000,
             "before_first_look": sum(v < FIRST_LOOK_NS for v in values) / len(values)}
 
 
@@ -77,9 +78,9 @@ def measure(guests, what, rounds, count):
 
 def show(title, found):
     reference = found[SWTPM]["p50_us"]
-    print(f"\n{title:<28}{'p50 us':>9}{'p90 us':>9}{'ratio':>8}{'before the first look':>24}")
+    print(f"\n{title:<28}{'p50 us':>9}{'p90 us':>9}{'mean us':>9}{'ratio':>8}{'before the first look':>24}")
     for name, s in found.items():
-        print(f"  {name:<26}{s['p50_us']:>9.0f}{s['p90_us']:>9.0f}{reference / s['p50_us']:>7.1f}x"
+        print(f"  {name:<26}{s['p50_us']:>9.0f}{s['p90_us']:>9.0f}{s['mean_us']:>9.0f}{reference / s['p50_us']:>7.1f}x"
               f"{100 * s['before_first_look']:>22.0f} %")
 
 
@@ -95,6 +96,9 @@ def main():
     except g.Missing as e:
         sys.exit(f"bench-guest: {e}")
 
+    load, processors = os.getloadavg()[0], os.cpu_count()
+    print(f"load {load:.1f} on {processors} processors" +
+          (": busy, so that these numbers say little; wait for a quiet machine" if load > processors else ""))
     ways = {DOORBELL: lambda folder: page(folder, 8, options.engine),
             "door 1, polled": lambda folder: page(folder, 7, options.engine),
             "door 2, QEMU + cvtpm": lambda folder: control(folder, options.engine),
@@ -119,7 +123,7 @@ def main():
     print(f"\nPCR_Read by the doorbell, engine {options.engine}: {ratio:.1f} times as fast as QEMU + swtpm at p50; "
           f"{100 * read[DOORBELL]['before_first_look']:.0f} % answered before the driver's first look")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"engine": options.engine, **found}, indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps({"engine": options.engine, "load": load, **found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
