@@ -70,7 +70,7 @@ static void run_reset(struct worker_job *job, struct worker_tpm *tpm)
 	machine_reset_done(m);
 	page_unlock(&m->server->page);
 	if (owed)
-		server_reset_tpm(m->server);
+		life_reset(m->server);
 }
 
 static void reset_finished(struct worker_job *job)

@@ -108,7 +108,7 @@ static bool page_follow(struct page *page, bool taken)
 	page_hold(page);
 	machine_reset_done(machine);
 	page_unlock(page);
-	server_reset_tpm(page->server);
+	life_reset(page->server);
 	page_lock(page);
 	page_release(page);
 	return true;

@@ -8,6 +8,7 @@
 #include "serve/bell.h"
 #include "serve/client.h"
 #include "serve/control.h"
+#include "serve/life.h"
 #include "serve/listen.h"
 #include "serve/loop.h"
 #include "serve/machine.h"
@@ -65,8 +66,8 @@ server_log(struct server *server, enum cvtpm_log_level level, const char *format
 /** Asks the server to end as SIGTERM does; the loop sees to it. */
 void server_stop(struct server *server);
 
-/** On the worker's thread: the machine was reset, and so is the TPM. */
-void server_reset_tpm(struct server *server);
+/** True when there is a control channel, by whatever way. */
+bool server_has_control(const struct cvtpm_serve_config *config);
 
 /** There is no room for one more client, for the reason `why`. */
 void server_turn_away(struct server *server, const char *why);
