@@ -101,7 +101,7 @@ static tpm_rc check_schemes(const struct tpm_object *parent, const TPMT_PUBLIC *
 	return check_storage(parent, public);
 }
 
-static tpm_rc check_policy(const TPMT_PUBLIC *public)
+tpm_rc template_check_policy(const TPMT_PUBLIC *public)
 {
 	uint16_t size = public->authPolicy.size;
 
@@ -149,7 +149,7 @@ tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public
 {
 	if (public->nameAlg == TPM_ALG_NULL)
 		return TPM_RC_HASH;
-	TRY(check_policy(public));
+	TRY(template_check_policy(public));
 	if (!duplication_fits(parent, public) || !use_fits(public) ||
 	    !derivation_fits(parent, public))
 		return TPM_RC_ATTRIBUTES;
@@ -158,7 +158,6 @@ tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public
 
 tpm_rc template_check_public(const TPMT_PUBLIC *public)
 {
-	TRY(check_policy(public));
 	return check_schemes(NULL, public);
 }
 

@@ -363,8 +363,10 @@ tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public
 /** The same for creation, where the caller gives `data_size` bytes of sensitive data. */
 tpm_rc template_check_creation(const struct tpm_object *parent, const TPMT_PUBLIC *public,
 			       size_t data_size);
-/** The part that applies to a public area alone (TPM2_LoadExternal). */
+/** What of it applies to a public area alone (TPM2_LoadExternal): its schemes. */
 tpm_rc template_check_public(const TPMT_PUBLIC *public);
+/** authPolicy is empty or a digest of nameAlg: TPM_RC_SIZE. */
+tpm_rc template_check_policy(const TPMT_PUBLIC *public);
 
 /* ---- create.c: making key material ---- */
 

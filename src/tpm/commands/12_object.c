@@ -40,18 +40,22 @@ COMMAND_BODY(Load)
 
 /* ---- 12.3 ---- */
 
+/* A public area alone may be of any key, ours too; with a sensitive area it obeys the rules
+ * for objects, unless it has no name. The reference implementation does not look at the
+ * authPolicy of the former; the clause does, and so it comes last. */
 static tpm_rc external_check(struct tpm *t, const TPMT_PUBLIC *public, TPM2B_SENSITIVE *sensitive)
 {
 	TPMT_SENSITIVE *area = sensitive->size ? &sensitive->sensitiveArea : NULL;
 
-	if (!area || public->nameAlg == TPM_ALG_NULL) {
-		TRY(rc_p(2, template_check_public(public)));
-	} else {
+	if (area && public->nameAlg != TPM_ALG_NULL) {
 		if (area->seedValue.size > hash_size(public->nameAlg))
 			return RC_P(1, TPM_RC_KEY_SIZE);
 		TRY(rc_p(2, template_check(NULL, public)));
+	} else {
+		TRY(rc_p(2, template_check_public(public)));
 	}
-	return binding_check(t, public, area, 2, 1);
+	TRY(binding_check(t, public, area, 2, 1));
+	return rc_p(2, template_check_policy(public));
 }
 
 /* 12.3 TPM2_LoadExternal: a public area, or both halves, that are nobody's secret. */
