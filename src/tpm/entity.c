@@ -90,8 +90,8 @@ TPM_HANDLE entity_hierarchy(struct tpm *t, TPM_HANDLE handle)
 			       : TPM_RH_OWNER;
 	case TPM_HT_PERMANENT:
 		return handle == TPM_RH_LOCKOUT ? TPM_RH_OWNER : handle;
-	default: /* PCR */
-		return TPM_RH_NULL;
+	default: /* a PCR: of no hierarchy, but what it authorises needs a proof */
+		return TPM_RH_OWNER;
 	}
 }
 

@@ -458,6 +458,29 @@ static void secret_gives_tickets(void **state)
 	policy_is(r, in.policySession, &want);
 }
 
+/* The hierarchy of a ticket is that of the entity; of an index and a PCR the owner's. */
+static void secret_of_any_entity_gives_tickets(void **state)
+{
+	static const TPM_HANDLE entities[][2] = {
+		{TPM_RH_PLATFORM, TPM_RH_PLATFORM},
+		{TPM_RH_ENDORSEMENT, TPM_RH_ENDORSEMENT},
+		{TPM_RH_LOCKOUT, TPM_RH_OWNER},
+		{10, TPM_RH_OWNER},
+		{INDEX, TPM_RH_OWNER},
+	};
+	struct rig *r = *state;
+	TPM_HANDLE s = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	struct PolicySecret_out out;
+
+	rig_define(r, INDEX, TPMA_NV_OWNERWRITE | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA, 8, "");
+	for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {
+		OK(policy_secret(r, entities[i][0], "", s, (uint32_t)-600, "", &out));
+		assert_int_equal(out.policyTicket.hierarchy, entities[i][1]);
+		assert_true(out.policyTicket.digest.size > 0);
+	}
+	RC(policy_secret(r, TPM_RH_NULL, "", s, 0, "", &out), RC_H(1, TPM_RC_VALUE));
+}
+
 /* 23.4: a policy session has to be about the authValue. */
 static void secret_by_policy_needs_the_auth_value(void **state)
 {
@@ -711,6 +734,7 @@ int main(void)
 		TEST(ticket_ends_with_a_reset),
 		TEST(secret_wants_the_auth_value),
 		TEST(secret_gives_tickets),
+		TEST(secret_of_any_entity_gives_tickets),
 		TEST(secret_by_policy_needs_the_auth_value),
 		TEST(secret_of_a_pin_pass_index_gives_no_ticket),
 		TEST(or_takes_one_of_many),
