@@ -318,8 +318,6 @@ static uint32_t pin_count(struct nv_entry *index)
 
 tpm_rc nv_pin_before(struct tpm *t, struct nv_entry *index)
 {
-	if (!nv_is_pin(index))
-		return TPM_RC_SUCCESS;
 	if (pin_count(index) >= (uint32_t)nv_u64(index)) /* nor if it is not written */
 		return TPM_RC_AUTH_UNAVAILABLE;
 	if (nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS)
@@ -330,11 +328,9 @@ tpm_rc nv_pin_before(struct tpm *t, struct nv_entry *index)
 
 void nv_pin_right(struct tpm *t, struct nv_entry *index)
 {
-	if (nv_is_pin(index))
-		set_pin_count(t, index,
-			      nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS
-				      ? pin_count(index) + 1
-				      : 0);
+	bool pass = nv_type(&index->nv.publicArea) == TPM_NT_PIN_PASS;
+
+	set_pin_count(t, index, pass ? pin_count(index) + 1 : 0);
 }
 
 /* ---- start and end ---- */

@@ -607,7 +607,7 @@ void nv_set_attributes(struct tpm *t, struct nv_entry *index, TPMA_NV attributes
 uint64_t nv_u64(struct nv_entry *index);
 /** What the first TPM2_NV_Increment starts from: the highest value of any counter ever. */
 uint64_t nv_counter_start(struct tpm *t);
-/** PIN indices (Part 2, 13.3). Before the authValue of an index is compared: a PIN Fail
+/** PIN indices (Part 2, 13.3). Before the authValue of one is compared: a PIN Fail
  *  index counts the try, durably. TPM_RC_AUTH_UNAVAILABLE: not written, or pinCount has
  *  reached pinLimit. TPM_RC_NV_UNAVAILABLE. */
 tpm_rc nv_pin_before(struct tpm *t, struct nv_entry *index);

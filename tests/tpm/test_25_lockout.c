@@ -347,7 +347,9 @@ static void DictionaryAttackParameters_25_3_extremes(void **state)
 	begin_lockout(r);
 	OK(parameters(r, 0, 1000, 1000)); /* always locked out */
 	RC(RIGHT(r), TPM_RC_LOCKOUT);
-	OK(parameters(r, 1, 0, 1000)); /* no protection */
+	OK(parameters(r, 2, 1000, 1000));
+	RC(WRONG(r), FAILED);
+	OK(parameters(r, 1, 0, 1000)); /* no protection, and nothing is held against anyone */
 	for (unsigned i = 0; i < 10; i++)
 		RC(WRONG(r), FAILED);
 	OK(RIGHT(r));

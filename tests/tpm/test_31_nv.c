@@ -1009,9 +1009,67 @@ static void NV_Certify_31_16(void **state)
 	assert_int_equal(attest.type, TPM_ST_ATTEST_NV_DIGEST);
 	assert_memory_equal(attest.attested.nvDigest.nvDigest.buffer, digest.buffer, 32);
 
+	OK(certify(r, TPM_RH_NULL, 0, 0, &attest, &signature)); /* no hash: no digest */
+	assert_int_equal(attest.type, TPM_ST_ATTEST_NV_DIGEST);
+	assert_int_equal(attest.attested.nvDigest.nvDigest.size, 0);
 	OK(certify(r, TPM_RH_NULL, 8, 0, &attest, &signature));
 	assert_int_equal(signature.sigAlg, TPM_ALG_NULL);
 	assert_int_equal(attest.attested.nv.nvContents.size, 8);
+}
+
+static void NV_Certify_31_16_of_a_large_index(void **state)
+{
+	struct rig *r = *state;
+	uint8_t data[2048] = {7};
+	TPMS_ATTEST attest;
+	TPMT_SIGNATURE signature;
+
+	NATIVE_ONLY(r);
+	OK(define(r, PLAIN_NV, 4096));
+	OK(write_nv(r, data, sizeof data, 0));
+	RC(certify(r, TPM_RH_NULL, 2049, 0, &attest, &signature), RC_P(3, TPM_RC_VALUE));
+	OK(certify(r, TPM_RH_NULL, 2048, 0, &attest, &signature));
+	assert_int_equal(attest.attested.nv.nvContents.size, 2048);
+	assert_memory_equal(attest.attested.nv.nvContents.buffer, data, 2048);
+}
+
+/* As many as there can be, all of them locked: one start and one shutdown can change and
+ * write them all, and a start that fails has changed none. */
+static void NV_all_indices_at_a_start(void **state)
+{
+	const TPMA_NV attributes = PLAIN_NV | TPMA_NV_READ_STCLEAR | TPMA_NV_GLOBALLOCK;
+	struct rig *r = *state;
+	struct NV_GlobalWriteLock_in lock = {.authHandle = TPM_RH_OWNER};
+	TPMS_NV_PUBLIC public = public_of(attributes, 8);
+
+	NATIVE_ONLY(r);
+	OK(RIG_RUN(r, EvictControl,
+		   (&(struct EvictControl_in){.auth = TPM_RH_OWNER,
+					      .objectHandle = storage_primary(r),
+					      .persistentHandle = 0x81000001}),
+		   NULL));
+	for (unsigned i = 0; i < 128; i++) {
+		struct NV_ReadLock_in in = {.authHandle = TPM_RH_OWNER, .nvIndex = INDEX + i};
+
+		public.nvIndex = INDEX + i;
+		OK(define_as(r, TPM_RH_OWNER, &public, ""));
+		OK(RIG_RUN(r, NV_ReadLock, &in, NULL));
+	}
+	public.nvIndex++;
+	RC(define_as(r, TPM_RH_OWNER, &public, ""), TPM_RC_NV_SPACE);
+	r->fail_commits = 1;
+	RC(RIG_RUN(r, NV_GlobalWriteLock, &lock, NULL), TPM_RC_NV_UNAVAILABLE);
+	assert_false(attributes_now(r) & TPMA_NV_WRITELOCKED);
+	OK(RIG_RUN(r, NV_GlobalWriteLock, &lock, NULL));
+	OK(shut_down(r, TPM_SU_STATE));
+	OK(r->engine->power_on(r->tpm));
+	r->fail_commits = 1;
+	RC(rig_startup(r, TPM_SU_CLEAR), TPM_RC_NV_UNAVAILABLE);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	assert_int_equal(attributes_now(r), attributes);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	assert_int_equal(attributes_now(r), attributes);
 }
 
 /* ---- what the evidence rests on: an index that nobody can change any more ---- */
@@ -1101,6 +1159,8 @@ int main(void)
 		OBJECT_TEST(NV_pin_tries_are_durable_before_they_are_compared),
 		OBJECT_TEST(NV_ChangeAuth_31_15),
 		OBJECT_TEST(NV_Certify_31_16),
+		OBJECT_TEST(NV_Certify_31_16_of_a_large_index),
+		OBJECT_TEST(NV_all_indices_at_a_start),
 		OBJECT_TEST(NV_immutable_index_withstands_every_authority),
 	};
 

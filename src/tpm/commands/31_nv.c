@@ -283,6 +283,7 @@ static tpm_rc certify_digest(struct tpm *t, struct nv_entry *index, const TPMT_S
 	const struct cvtpm_octets data = {nv_data(index), index->nv.publicArea.dataSize};
 
 	attest->type = TPM_ST_ATTEST_NV_DIGEST;
+	info->nvDigest.size = 0;
 	nv_name(t, index, &info->indexName);
 	if (scheme->scheme == TPM_ALG_NULL) /* nobody signs */
 		return TPM_RC_SUCCESS;
