@@ -121,14 +121,19 @@ COMMAND_BODY(NV_UndefineSpaceSpecial)
 	return TPM_RC_SUCCESS;
 }
 
+static tpm_rc index_name(struct tpm *t, const struct nv_entry *index, TPM2B_NAME *name)
+{
+	nv_name(t, index, name);
+	return name->size ? TPM_RC_SUCCESS : TPM_RC_FAILURE;
+}
+
 /* 31.6: what an index is, and its name. */
 COMMAND_BODY(NV_ReadPublic)
 {
 	const struct nv_entry *index = nv_find(t, in->nvIndex);
 
 	out->nvPublic.nvPublic = index->nv.publicArea;
-	nv_name(t, index, &out->nvName);
-	return out->nvName.size ? TPM_RC_SUCCESS : TPM_RC_FAILURE;
+	return index_name(t, index, &out->nvName);
 }
 
 /* 31.7: writes part of an index. */
@@ -284,7 +289,7 @@ static tpm_rc certify_digest(struct tpm *t, struct nv_entry *index, const TPMT_S
 
 	attest->type = TPM_ST_ATTEST_NV_DIGEST;
 	info->nvDigest.size = 0;
-	nv_name(t, index, &info->indexName);
+	TRY(index_name(t, index, &info->indexName));
 	if (scheme->scheme == TPM_ALG_NULL) /* nobody signs */
 		return TPM_RC_SUCCESS;
 	return tpm_hash(t, scheme->details.any.hashAlg, &data, 1, &info->nvDigest);
@@ -308,7 +313,7 @@ COMMAND_BODY(NV_Certify)
 	if (in->size == 0 && in->offset == 0) {
 		TRY(certify_digest(t, index, &in->inScheme, &attest));
 	} else {
-		nv_name(t, index, &info->indexName);
+		TRY(index_name(t, index, &info->indexName));
 		info->offset = in->offset;
 		info->nvContents.size = in->size;
 		TRY(nv_read(t, index, in->offset, in->size, info->nvContents.buffer));
