@@ -211,6 +211,7 @@ static tpm_rc save_session(struct tpm *t, TPM_HANDLE handle, TPMS_CONTEXT *conte
 	TRY(write_content(t, &type_tpm_session, &slot->s, context));
 	SET(t, *place, context->sequence);
 	SET(t, slot->removing, true);
+	t->sweep = true;
 	return TPM_RC_SUCCESS;
 }
 

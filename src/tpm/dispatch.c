@@ -191,12 +191,15 @@ static tpm_rc settle(struct tpm *t, tpm_rc rc)
 			undo_all(t);
 		if (rc != TPM_RC_FAILURE) /* what cannot be remembered is not told */
 			rc = TPM_RC_NV_UNAVAILABLE;
-	} else if (!rc) {
-		object_sweep(t);
-		session_sweep(t);
-		nv_sweep(t);
 	}
 	undo_forget(t);
+	if (t->sweep) {
+		object_sweep(t);
+		session_sweep(t);
+		t->sweep = false;
+	}
+	if (!rc)
+		nv_sweep(t);
 	return rc;
 }
 

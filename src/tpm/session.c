@@ -55,6 +55,7 @@ tpm_rc session_take_slot(struct tpm *t, struct tpm_session_slot **slot)
 		if (!t->sessions[i].in_use) {
 			*slot = &t->sessions[i];
 			SET(t, (*slot)->in_use, true);
+			t->sweep = true;
 			memset(&(*slot)->s, 0, sizeof(*slot)->s);
 			return TPM_RC_SUCCESS;
 		}
@@ -82,6 +83,7 @@ void session_flush(struct tpm *t, TPM_HANDLE handle)
 {
 	struct tpm_session_slot *slot = session_slot(t, handle);
 
+	t->sweep = true;
 	if (slot)
 		SET(t, slot->removing, true);
 	else if (session_is_saved(t, handle))
@@ -96,7 +98,7 @@ void session_sweep(struct tpm *t)
 		struct tpm_session_slot *slot = &t->sessions[i];
 		uint64_t *place;
 
-		if (!slot->removing)
+		if (!slot->removing && (slot->in_use || slot->s.handle == 0))
 			continue;
 		place = session_place(t, slot->s.handle);
 		if (place && *place == i + 1)

@@ -207,9 +207,11 @@ int state_commit(struct tpm *t)
 	add_fixed(&b, t->dirty | t->dirty_monotone);
 	if (t->nv.dirty)
 		add_entries(&b);
-	err = b.full || b.w.overflow
-		      ? CVTPM_ERR_STORE
-		      : cvtpm_store_commit(t->platform->store, t->commit.changes, b.count);
+	if (b.full || b.w.overflow)
+		err = CVTPM_ERR_STORE;
+	else
+		err = b.count ? cvtpm_store_commit(t->platform->store, t->commit.changes, b.count)
+			      : 0;
 	cvtpm_wipe(t->commit.bytes, (size_t)(b.w.at - t->commit.bytes));
 	t->store_failed = err != 0;
 	if (!err)

@@ -191,6 +191,7 @@ struct tpm {
 	struct tpm_lockout lockout;
 	struct tpm_run run;
 	uint32_t dirty_monotone; /* RECORD_* */
+	bool sweep;              /* a slot was taken, or goes: the sweeps have something to do */
 	bool store_failed; /* the last commit failed: no authorisation is tried before one succeeds
 			    */
 	bool powered, started, failed;

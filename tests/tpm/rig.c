@@ -94,12 +94,16 @@ static void make_instance(struct rig *r)
 struct rig *rig_new_off(const struct cvtpm_engine *engine)
 {
 	struct rig *r = calloc(1, sizeof *r);
-	char message[CVTPM_STORE_MESSAGE_SIZE];
+	/* The native engine's records are as large as its memory for them; libtpms' are whole
+	 * states, and in a commit the old and the new one are there at once. */
+	size_t store_size = engine->size ? 512 * 1024 : CVTPM_STORE_MEMORY_DEFAULT_SIZE;
 
 	assert_non_null(r);
+	r->store_memory = malloc(store_size);
+	assert_non_null(r->store_memory);
 	r->engine = engine;
 	r->now_ms = 1000;
-	assert_int_equal(cvtpm_store_memory_open(&r->store, 0, message), 0);
+	assert_int_equal(cvtpm_store_memory_init(&r->store, r->store_memory, store_size), 0);
 	r->faulty = (struct cvtpm_store){&faulty_ops, CVTPM_STORE_MEMORY, 0};
 	r->platform = (struct cvtpm_platform){.context = r,
 					      .entropy = entropy,
@@ -129,6 +133,7 @@ void rig_free(struct rig *r)
 		return;
 	r->engine->destroy(r->tpm);
 	cvtpm_store_close(r->store);
+	free(r->store_memory);
 	free(r->memory);
 	free(r);
 }

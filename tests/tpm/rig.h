@@ -35,7 +35,7 @@ struct rig {
 	struct cvtpm_platform platform;
 	struct cvtpm_store *store; /* the memory store beneath */
 	struct cvtpm_store faulty; /* what the engine sees: fails on request */
-	void *memory;
+	void *memory, *store_memory;
 	bool is_new;
 	uint8_t locality;
 	uint64_t now_ms;

@@ -40,11 +40,12 @@ static tpm_rc read_bank(struct tpm *t, TPMS_PCR_SELECTION *bank, TPML_DIGEST *va
 	TRY(selftest_need(t, bank->hash));
 	for (TPMI_DH_PCR pcr = 0; pcr < IMPLEMENTATION_PCR; pcr++) {
 		uint8_t *byte = &bank->pcrSelect.bytes[pcr / 8], bit = (uint8_t)(1u << pcr % 8);
-		const uint8_t *value = pcr_value(t, bank->hash, pcr);
 		TPM2B_DIGEST *to = &values->digests[values->count];
+		const uint8_t *value;
 
 		if (!(*byte & bit))
 			continue;
+		value = pcr_value(t, bank->hash, pcr);
 		if (!value || values->count == room) {
 			*byte &= (uint8_t)~bit;
 			continue;
