@@ -155,7 +155,7 @@ static void take_lines(struct qmp *q)
 {
 	char *end;
 
-	while ((end = memchr(q->line, '\n', q->len)) != NULL) {
+	while (q->state != QMP_GONE && (end = memchr(q->line, '\n', q->len)) != NULL) {
 		const size_t len = (size_t)(end - q->line), rest = q->len - len - 1;
 
 		if (!q->skipping && !is_blank(q->line, len))
@@ -164,7 +164,7 @@ static void take_lines(struct qmp *q)
 		memmove(q->line, end + 1, rest);
 		q->len = rest;
 	}
-	if (q->len < sizeof q->line)
+	if (q->len < sizeof q->line || q->state == QMP_GONE)
 		return;
 	if (!q->skipping)
 		complain(q, "a line that is too long", q->len);
