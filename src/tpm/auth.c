@@ -248,13 +248,40 @@ static struct nv_entry *pin_of(struct tpm *t, const struct frame_session *fs)
 	return entry && nv_is_pin(entry) ? entry : NULL;
 }
 
+/* Does the session stand or fall with lockoutAuth? */
+static bool shows_lockout_auth(const struct frame_session *fs)
+{
+	return (fs->entity == TPM_RH_LOCKOUT && fs->with_auth) ||
+	       (fs->session && fs->session->bits & SESSION_LOCKOUT_BOUND);
+}
+
+/* The comparison itself. Of what has few tries, one is taken in the store before it, and
+ * given back after it. */
+static tpm_rc compare(struct tpm *t, unsigned n)
+{
+	struct frame_session *fs = &t->frame.sessions[n];
+	struct tpm_session *s = fs->session;
+	struct nv_entry *pin = pin_of(t, fs);
+	bool lockout = shows_lockout_auth(fs);
+
+	if (lockout)
+		TRY(lockout_try(t));
+	if (pin)
+		TRY(nv_pin_before(t, pin));
+	TRY(!s || s->bits & SESSION_PASSWORD ? check_password(t, fs) : check_hmac(t, n));
+	if (lockout)
+		lockout_right(t);
+	if (pin)
+		nv_pin_right(t, pin);
+	return TPM_RC_SUCCESS;
+}
+
 /* An authorisation of fs->entity in role `role`. */
 static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 {
 	struct frame_session *fs = &t->frame.sessions[n];
 	struct tpm_session *s = fs->session;
 	bool policy = s && s->type != TPM_SE_HMAC;
-	struct nv_entry *pin;
 
 	if (!s)
 		fs->with_auth = true;
@@ -275,13 +302,7 @@ static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 		if (!entity_auth_available(t, fs->entity, role))
 			return TPM_RC_AUTH_UNAVAILABLE;
 	}
-	pin = pin_of(t, fs);
-	if (pin)
-		TRY(nv_pin_before(t, pin));
-	TRY(!s || s->bits & SESSION_PASSWORD ? check_password(t, fs) : check_hmac(t, n));
-	if (pin)
-		nv_pin_right(t, pin);
-	return TPM_RC_SUCCESS;
+	return compare(t, n);
 }
 
 static tpm_rc check_one(struct tpm *t, unsigned n)
@@ -302,7 +323,7 @@ static tpm_rc check_one(struct tpm *t, unsigned n)
 		return check_authorisation(t, n, f->command->handles[n].role);
 	if (!(fs->attributes & (TPMA_SESSION_AUDIT | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT)))
 		return TPM_RC_ATTRIBUTES;
-	return check_hmac(t, n);
+	return compare(t, n);
 }
 
 tpm_rc auth_check(struct tpm *t)

@@ -5,7 +5,8 @@
  * command. So before an authorisation is compared, the store must hold that this
  * TPM has been tried (run.daUsed) and every failure before: a TPM that loses its
  * power after the comparison counts the try at its next start, and one whose store
- * does not take the mark compares nothing.
+ * does not take the mark compares nothing. lockoutAuth has one try: the store holds
+ * that it is closed before it is compared, and it is opened again if it was right.
  *
  * The timers run in Time: they begin again at each _TPM_Init.
  */
@@ -32,6 +33,8 @@ bool lockout_active(struct tpm *t)
 
 tpm_rc lockout_before(struct tpm *t, bool lockout)
 {
+	if (lockout)
+		return t->lockout.lockoutAuthEnabled ? TPM_RC_SUCCESS : TPM_RC_LOCKOUT;
 	if (!t->run.daUsed || t->run.orderly != ORDERLY_NONE) {
 		t->run.daUsed = 1;
 		t->run.orderly = ORDERLY_NONE;
@@ -40,9 +43,22 @@ tpm_rc lockout_before(struct tpm *t, bool lockout)
 	if ((t->store_failed || t->dirty_monotone & (RECORD_RUN | RECORD_LOCKOUT)) &&
 	    state_commit(t))
 		return TPM_RC_NV_UNAVAILABLE;
-	if (lockout ? !t->lockout.lockoutAuthEnabled : lockout_active(t))
-		return TPM_RC_LOCKOUT;
-	return TPM_RC_SUCCESS;
+	return lockout_active(t) ? TPM_RC_LOCKOUT : TPM_RC_SUCCESS;
+}
+
+tpm_rc lockout_try(struct tpm *t)
+{
+	lockout_failed(t, true);
+	if (!state_commit(t))
+		return TPM_RC_SUCCESS;
+	lockout_right(t); /* nothing is compared */
+	return TPM_RC_NV_UNAVAILABLE;
+}
+
+void lockout_right(struct tpm *t)
+{
+	t->lockout.lockoutAuthEnabled = 1;
+	t->dirty_monotone |= RECORD_LOCKOUT;
 }
 
 void lockout_failed(struct tpm *t, bool lockout)

@@ -682,6 +682,10 @@ tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role rol
  *  lockoutAuth itself. When it returns success, everything earlier and the mark that
  *  this TPM has been tried (run.daUsed, run.orderly) are durable. */
 tpm_rc lockout_before(struct tpm *t, bool lockout);
+/** lockoutAuth is about to be compared: closes it, durably; and it was right: opens it.
+ *  TPM_RC_NV_UNAVAILABLE: not to be compared. */
+tpm_rc lockout_try(struct tpm *t);
+void lockout_right(struct tpm *t);
 /** It failed. Monotone. */
 void lockout_failed(struct tpm *t, bool lockout);
 /** Timers: forgives tries as time passes. Called before each command, after clock_tick(). */

@@ -299,6 +299,46 @@ static void lockoutAuth_25_2_has_one_try(void **state)
 	OK(lock_reset(r, "secret"));
 }
 
+/* Neither a kill before the answer nor a store that fails gives a second try. */
+static void lockoutAuth_is_closed_before_it_is_compared(void **state)
+{
+	struct rig *r = *state;
+	struct HierarchyChangeAuth_in in = {.authHandle = TPM_RH_LOCKOUT,
+					    .newAuth = rig_auth("secret")};
+
+	NATIVE_ONLY(r);
+	OK(RIG_RUN(r, HierarchyChangeAuth, &in, NULL));
+	r->fail_commits = 1;
+	RC(lock_reset(r, "wrong"), TPM_RC_NV_UNAVAILABLE);
+	OK(lock_reset(r, "secret")); /* it was not compared */
+	r->commits = 0;
+	RC(lock_reset(r, "wrong"), FAILED);
+	assert_true(r->commits >= 1);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	RC(lock_reset(r, "secret"), TPM_RC_LOCKOUT);
+	assert_int_equal(tries(r), 0); /* which is another matter than failed tries */
+	r->now_ms += 1000000;
+	OK(lock_reset(r, "secret"));
+	rig_kill(r); /* what was right is open again in the store, too */
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	OK(lock_reset(r, "secret"));
+}
+
+/* A policy that does not let the value be compared costs no try. */
+static void lockoutAuth_is_not_closed_by_what_is_not_compared(void **state)
+{
+	struct rig *r = *state;
+	struct client_session s = rig_session(r, TPM_SE_POLICY);
+	struct PolicyAuthValue_in value = {.policySession = s.handle};
+	struct DictionaryAttackLockReset_in in = {.lockHandle = TPM_RH_LOCKOUT};
+
+	OK(RIG_RUN(r, PolicyAuthValue, &value, NULL));
+	rig_sessions(r, &s, 1);
+	RC(RIG_RUN(r, DictionaryAttackLockReset, &in, NULL), TPM_RC_AUTH_UNAVAILABLE);
+	OK(lock_reset(r, ""));
+}
+
 /* lockoutRecovery 0: until the next start. */
 static void lockoutAuth_25_3_recovers_at_a_start(void **state)
 {
@@ -373,6 +413,8 @@ int main(void)
 		OBJECT_TEST(lockout_kills_do_not_help),
 		OBJECT_TEST(DictionaryAttackLockReset_25_2),
 		OBJECT_TEST(lockoutAuth_25_2_has_one_try),
+		OBJECT_TEST(lockoutAuth_is_closed_before_it_is_compared),
+		OBJECT_TEST(lockoutAuth_is_not_closed_by_what_is_not_compared),
 		OBJECT_TEST(lockoutAuth_25_3_recovers_at_a_start),
 		OBJECT_TEST(DictionaryAttackParameters_25_3),
 		OBJECT_TEST(DictionaryAttackParameters_25_3_extremes),
