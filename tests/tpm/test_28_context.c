@@ -234,6 +234,50 @@ static void test_restart_and_resume(void **state)
 	assert_rc(restore(r, &st_clear, NULL), RC_P(1, TPM_RC_INTEGRITY));
 }
 
+/* The same where the process ends in between: all that contexts hang on is in the store. */
+static void test_resume_in_another_process(void **state)
+{
+	struct rig *r = *state;
+	struct Shutdown_in shutdown = {.shutdownType = TPM_SU_STATE};
+	struct client_session s = rig_session(r, TPM_SE_POLICY);
+	TPMS_CONTEXT object, null, sequence, session;
+	TPM_HANDLE handle;
+
+	NATIVE_ONLY(r);
+	assert_rc(save(r, sealed_primary(r, TPM_RH_OWNER, TPMA_OBJECT_STCLEAR).handle, &object), 0);
+	assert_rc(save(r, sealed_primary(r, TPM_RH_NULL, 0).handle, &null), 0);
+	assert_rc(save(r, hash_sequence(r), &sequence), 0);
+	assert_rc(save(r, s.handle, &session), 0);
+	assert_rc(RIG_RUN(r, Shutdown, &shutdown, NULL), 0);
+	rig_kill(r);
+	assert_rc(rig_startup(r, TPM_SU_STATE), 0);
+	assert_rc(restore(r, &object, &handle), 0);
+	assert_rc(unseal(r, handle), 0);
+	assert_rc(restore(r, &null, &handle), 0);
+	assert_rc(unseal(r, handle), 0);
+	assert_rc(restore(r, &sequence, NULL), 0);
+	assert_rc(restore(r, &session, &handle), 0);
+	assert_int_equal(handle, s.handle);
+	assert_rc(restore(r, &session, NULL), RC_P(1, TPM_RC_HANDLE));
+}
+
+/* Without TPM2_Shutdown a process that ends is a TPM Reset: nothing is left. */
+static void test_killed_process(void **state)
+{
+	struct rig *r = *state;
+	struct client_session s = rig_session(r, TPM_SE_POLICY);
+	TPMS_CONTEXT object, session;
+
+	NATIVE_ONLY(r);
+	assert_rc(save(r, sealed_primary(r, TPM_RH_OWNER, 0).handle, &object), 0);
+	assert_rc(save(r, s.handle, &session), 0);
+	rig_kill(r);
+	assert_rc(rig_startup(r, TPM_SU_STATE), RC_P(1, TPM_RC_VALUE));
+	assert_rc(rig_startup(r, TPM_SU_CLEAR), 0);
+	assert_rc(restore(r, &object, NULL), RC_P(1, TPM_RC_INTEGRITY));
+	assert_rc(restore(r, &session, NULL), RC_P(1, TPM_RC_INTEGRITY));
+}
+
 /* stClear is inherited. */
 static void test_st_clear_child(void **state)
 {
@@ -594,6 +638,8 @@ int main(void)
 		OBJECT_TEST(test_hierarchy_disabled),
 		OBJECT_TEST(test_reset),
 		OBJECT_TEST(test_restart_and_resume),
+		OBJECT_TEST(test_resume_in_another_process),
+		OBJECT_TEST(test_killed_process),
 		OBJECT_TEST(test_st_clear_child),
 		OBJECT_TEST(test_proofs),
 		OBJECT_TEST(test_sequence_goes_on),
