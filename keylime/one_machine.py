@@ -4,7 +4,7 @@
     keylime/one_machine.py --keylime build/keylime --cvtpm build/release/cvtpm
 
 gets Keylime (keylime/setup), starts everything on loopback with TLS, adds the machine, prints its state, and keeps
-it until Ctrl-C. Needs Debian's packages of `scripts/deps keylime` and the ports 8881, 8889 to 8891 and 9002. No
+it until Ctrl-C. Needs root, or the right to make a user namespace, Debian's packages of `scripts/deps keylime` and the ports 8881, 8889 to 8891 and 9002. No
 systemd, nothing of Keylime edited, no tmpfs mounted (KEYLIME_TEST spares the agent that).
 KEYLIME_AGENT names a Rust agent to be used in place of the Python one of keylime 6.6.0.
 
@@ -32,6 +32,7 @@ import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
+AS_ROOT = ["unshare", "--map-root-user"] if os.geteuid() else []  # keylime-policy runs for nobody else
 LIMIT = 300  # seconds after which something that should have happened counts as not happening; machines may be busy
 RSA_CERTIFICATE = "0x01C00002"
 RSA_EK = "0x81010001"
@@ -159,6 +160,7 @@ class Site:
         self.script.unlink(missing_ok=True)
         self.script.symlink_to(self.cvtpm)
         self.keeper = Keeper()
+        self.sockets = tempfile.mkdtemp(prefix="kl-", dir="/tmp")  # where Keylime has no right to /run; a short name
 
     def __enter__(self):
         return self
@@ -166,6 +168,7 @@ class Site:
     def __exit__(self, *_):
         with contextlib.ExitStack() as last_first:  # and each, whatever becomes of the others
             last_first.callback(self.keeper.close)
+            last_first.callback(shutil.rmtree, self.sockets)
             for name in list(self.servers):
                 last_first.callback(self.stop_server, name)
             last_first.callback(self.stop_machine)
@@ -199,10 +202,13 @@ class Site:
 
     def start_server(self, name, port, **env):
         self.servers[name] = Process(self.keeper, [self.program(f"keylime_{name}")], self.work / f"{name}.log", port,
-                                     env=self.env(**env), cwd=self.work)
+                                     env=self.env(XDG_RUNTIME_DIR=self.sockets, **env), cwd=self.work)
 
     def stop_server(self, name):
-        self.servers.pop(name).stop()
+        server = self.servers.pop(name)
+        server.stop()
+        with contextlib.suppress(OSError):  # what a server that was killed leaves
+            os.unlink(f"/run/keylime/shared_data.{server.process.pid}.sock")
 
     def log(self, name):
         return (self.work / f"{name}.log").read_text(errors="replace")
@@ -308,8 +314,8 @@ class Site:
         """runtime.json and mb.json, by Keylime's own tool, from the lists as they are."""
         for command in (["runtime", "-m", "ima.list", "-o", "runtime.json"],
                         ["measured-boot", "-i", "-e", "evlog.bin", "-o", "mb.json"]):
-            subprocess.run([self.program("keylime-policy"), "create", *command], cwd=self.work, env=self.env(), check=True,
-                           capture_output=True, timeout=LIMIT)
+            subprocess.run([*AS_ROOT, self.program("keylime-policy"), "create", *command], cwd=self.work, env=self.env(),
+                           check=True, capture_output=True, timeout=LIMIT)
         return ["--runtime-policy", self.work / "runtime.json", "--mb-policy", self.work / "mb.json"]
 
     def start_agent(self, uuid="hash_ek", registers=True):

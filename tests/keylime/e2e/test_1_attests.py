@@ -1,9 +1,17 @@
 """A machine with good evidence, and what its verifier sees of it from poll to poll."""
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from one_machine import RSA_CERTIFICATE
 from watch import Key, b64, failed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leave_the_verifier_without_agents(site):
+    yield
+    if site.state():
+        site.delete()
 
 
 def test_a_good_machine_attests_and_stays_attested(site):
