@@ -14,9 +14,11 @@ import time
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "verify"))
+VERIFY = pathlib.Path(__file__).resolve().parent.parent / "verify"
+sys.path[:0] = [str(VERIFY), str(VERIFY / "kds")]
 import lab  # noqa: E402
 from lab import Ek, Lab, pem  # noqa: E402
+from test_verify_kds import LabKds  # noqa: E402
 
 CVTPM = os.environ["CVTPM"]
 YES, NO, FAULT, UNKNOWN = 0, 1, 2, 3
@@ -235,6 +237,33 @@ def test_a_key_distribution_service_that_is_not_there_leaves_its_reason(tmp_path
     site.conf = {"policy": "policy.json", "kds": {"url": "http://127.0.0.1:1", "cache": "cache", "offline": True}}
     status, line = site.run()
     assert status == UNKNOWN and "127.0.0.1" in line, line
+
+
+def test_a_service_is_asked_for_what_is_missing_and_a_cache_keeps_it(tmp_path):
+    site = Site(tmp_path)
+    with LabKds(site.chip) as kds:
+        site.conf = {"policy": "policy.json", "kds": {"url": kds.url, "cache": "cache"}}
+        assert site.run()[0] == YES
+        asked = [path.split("?")[0].split("/v1/Milan/")[1] for path in kds.requests]
+        assert len(asked) == 3 and set(asked[1:]) == {"cert_chain", "crl"}
+        assert site.run()[0] == YES and len(kds.requests) == 3
+    site.conf["kds"]["offline"] = True  # and it is gone
+    assert site.run()[0] == YES
+
+
+def test_what_the_service_has_revoked_is_refused(tmp_path):
+    site = Site(tmp_path)
+    with LabKds(site.chip, site.chip.crl([0x10001])) as kds:
+        site.conf = {"policy": "policy.json", "kds": {"url": kds.url}}
+        status, line = site.run()
+    assert status == NO and "revo" in line
+
+
+def test_for_evidence_that_is_refused_as_it_stands_nobody_is_asked(tmp_path):
+    site = Site(tmp_path, vmpl=1)
+    with LabKds(site.chip) as kds:
+        site.conf = {"policy": "policy.json", "kds": {"url": kds.url}}
+        assert site.run()[0] == NO and not kds.requests
 
 
 # ---- pins ----
