@@ -3,6 +3,7 @@
 No libvirtd, no systemd, nothing of /etc/libvirt. The domains end with it. Commands go to virsh's standard input.
 """
 import base64
+import copy
 import os
 import pathlib
 import shutil
@@ -51,7 +52,7 @@ DOMAIN = """<domain type='qemu'>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='file'><source path='{serial}' append='on'/><target port='0'/></serial>
-    <channel type='unix'><source mode='bind' path='{agent}'/><target type='virtio' name='agent'/></channel>
+    <channel type='unix'><source mode='bind'/><target type='virtio' name='agent'/></channel>
     {disk}
     <tpm model='{model}'><backend type='emulator' version='2.0'>{backend}</backend></tpm>
   </devices>
@@ -83,6 +84,7 @@ class Host:
         self.write_settings(self.root / "etc", USER_CONF if user else QEMU_CONF, user)
         self.state, self.log = self.root / "lib" / "swtpm", self.root / "log" / "swtpm"
         self.pids = self.root / "run" / "swtpm"
+        self.channels = self.root / "lib" / "qemu" / "channel" / "target"
         self.virsh(f"qemu:///embed?root={self.root}")
 
     @staticmethod
@@ -130,9 +132,9 @@ class Host:
     def define(self, kernel, initramfs, model="tpm-crb", backend="", disk=False):
         return Domain(self, kernel, initramfs, model, backend, disk)
 
-    def secret(self, text):
-        """Makes a secret for a TPM; its UUID. The embedded driver has none."""
-        number = str(uuid.uuid4())
+    def secret(self, text, number=None):
+        """Makes a secret for a TPM, with a UUID of its own or this; its UUID. The embedded driver has none."""
+        number = number or str(uuid.uuid4())
         xml = self.root / f"{number}.xml"
         xml.write_text(f"<secret ephemeral='no' private='yes'><uuid>{number}</uuid><description>for a TPM</description>"
                        f"<usage type='vtpm'><name>{number}</name></usage></secret>")
@@ -169,12 +171,16 @@ class Session(Host):
 
     def begin(self, user):
         self.write_settings(self.root / "config" / "libvirt", USER_CONF, user)
+        # Two of them on one machine are two machines to libvirt, or it refuses to migrate.
+        settings = self.root / "config" / "libvirt" / "libvirtd.conf"
+        settings.write_text(f'host_uuid = "{uuid.uuid4()}"\n')
         (self.root / "run").mkdir(mode=0o700)
         os.chown(self.root / "run", *user[1:])
         self.state = self.root / "config" / "libvirt" / "qemu" / "swtpm"
         self.log = self.root / "cache" / "libvirt" / "qemu" / "log"
         self.pids = self.root / "run" / "libvirt" / "qemu" / "run" / "swtpm"
-        self.daemon = self.popen(["libvirtd"])
+        self.channels = self.root / "config" / "libvirt" / "qemu" / "channel" / "target"
+        self.daemon = self.popen(["libvirtd", "-f", str(settings)])
         self.daemon_log = []
         threading.Thread(target=lambda: self.daemon_log.extend(self.daemon.stdout), daemon=True).start()
         end = time.monotonic() + LIMIT
@@ -182,6 +188,11 @@ class Session(Host):
             assert self.daemon.poll() is None and time.monotonic() < end, "".join(self.daemon_log)
             time.sleep(0.1)
         self.virsh("qemu:///session")
+
+    @property
+    def uri(self):
+        """How another one reaches it."""
+        return f"qemu+unix:///session?socket={self.root}/run/libvirt/libvirt-sock"
 
     def close(self):
         super().close()
@@ -201,7 +212,7 @@ class Domain:
     def __init__(self, host, kernel, initramfs, model, backend, disk):
         Domain.count += 1
         self.host, self.name, self.uuid = host, f"vm{Domain.count}", str(uuid.uuid4())
-        self.serial, self.agent = host.root / f"{self.name}.console", host.root / f"{self.name}.agent"
+        self.serial = host.root / f"{self.name}.console"
         text = ""
         if disk:
             image = host.root / f"{self.name}.qcow2"
@@ -210,7 +221,7 @@ class Domain:
                     "<target dev='vda' bus='virtio'/></disk>")
         self.xml = host.root / f"{self.name}.xml"
         self.xml.write_text(DOMAIN.format(name=self.name, uuid=self.uuid, kernel=kernel, initramfs=initramfs,
-                                     serial=self.serial, agent=self.agent, model=model, backend=backend, disk=text))
+                                     serial=self.serial, model=model, backend=backend, disk=text))
         host.run("define", self.xml)
         self.guest = None
 
@@ -222,6 +233,12 @@ class Domain:
     @property
     def log(self):
         return (self.host.log / f"{self.name}-swtpm.log").read_text()
+
+    @property
+    def channel(self):
+        """The socket that leads into the guest; libvirt names it."""
+        found, = self.host.channels.glob(f"domain-*-{self.name}/agent")
+        return found
 
     @property
     def tpm_pid(self):
@@ -240,6 +257,12 @@ class Domain:
 
     def virsh(self, command, *words):
         return self.host.run(command, self.name, *words)
+
+    def moved(self, host):
+        """It has been migrated there."""
+        other = copy.copy(self)
+        other.host = host
+        return other
 
     @property
     def running(self):
@@ -261,9 +284,9 @@ class DomainGuest(g.Guest):
         self.agent.settimeout(LIMIT)
         while True:
             try:
-                self.agent.connect(str(domain.agent))
+                self.agent.connect(str(domain.channel))
                 break
-            except OSError:
+            except (OSError, ValueError):
                 assert time.monotonic() < end, "no channel to the guest"
                 time.sleep(0.05)
         if up:

@@ -4,6 +4,7 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import struct
 import tempfile
 
@@ -212,3 +213,41 @@ def test_a_secret_encrypts_what_is_kept_and_what_is_saved(everybodys):
         said = host.attempt("start", domain.name)
         assert "error:" in said and "sealed" in domain.log
         assert not domain.running
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["clear", "secret"])
+def test_a_running_domain_is_migrated_from_one_libvirt_to_another(everybodys, sealed):
+    kernel, initramfs, programs = everybodys
+    with h.Session(programs, user=NOBODY) as source, h.Session(programs, user=NOBODY) as target:
+        number = source.secret(b"of both") if sealed else None
+        if sealed:
+            target.secret(b"of both", number)
+        backend = f"<encryption secret='{number}'/>" if sealed else ""
+        domain = source.define(kernel, initramfs, backend=backend)
+        tpm = measured(domain.start())
+        identity = ek(tpm)
+        tpm.success(ct.command(0x12A, define_index(), tag=0x8002))
+        session = tpm.start_session(1)
+        tpm.pcr_extend(7, b"\x77" * 32)
+        pcr = tpm.pcr_read(7)
+
+        domain.virsh("migrate", "--live", "--persistent", "--undefinesource", target.uri, "--migrateuri",
+                     f"tcp://127.0.0.1:{free_port()}")
+        moved = domain.moved(target)
+        assert moved.running and domain.name not in source.attempt("list", "--name")
+        tpm = GuestTpm(moved.connect())
+        assert tpm.pcr_read(7) == pcr and ek(tpm) == identity
+        tpm.policy_command_code(session, 0x17B)  # what was loaded is loaded
+        moved.virsh("destroy")
+        tpm = measured(moved.start())
+        assert ek(tpm) == identity
+        assert tpm.code(ct.command(0x169, struct.pack(">I", 0x01500001))) == 0
+        moved.virsh("destroy")
+        moved.virsh("undefine", "--tpm")
+        assert not moved.state.exists()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
