@@ -173,6 +173,10 @@ int cvtpm_crb_complete(struct cvtpm_crb *crb, const uint8_t *response, size_t le
 /** True while cvtpm_crb_complete() is owed. */
 bool cvtpm_crb_in_engine(const struct cvtpm_crb *crb);
 
+/** True while it is owed for a command that was aborted since: its response will be
+ *  dropped, so that a command that has not begun need not be run. */
+bool cvtpm_crb_aborted(const struct cvtpm_crb *crb);
+
 /** For whoever drives the machine with a whole command at once (the page): acts
  *  as writes of all of `bytes` to locality's data buffer, from its start.
  *  `len` up to CVTPM_CRB_BUFFER_SIZE, more is ignored. */

@@ -181,6 +181,11 @@ bool cvtpm_crb_in_engine(const struct cvtpm_crb *crb)
 	return crb->in_engine;
 }
 
+bool cvtpm_crb_aborted(const struct cvtpm_crb *crb)
+{
+	return crb->in_engine && crb->discard;
+}
+
 /* ---- localities ---- */
 
 /* CANCEL goes too: it was the old owner's, and would end the new one's command. */

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #define ALIGNMENT 4096
+#define BEGINNING 64 /* of a log, for which areas are always large enough */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -88,6 +89,11 @@ int areas_open(struct areas *areas, struct server *server, int fd)
 	const struct cvtpm_serve_config *config = server->config;
 
 	areas->server = server;
+	if (config->event_log && config->log_size < BEGINNING) {
+		server_log(server, CVTPM_LOG_ERROR, "a log area of %u bytes holds no event log",
+			   config->log_size);
+		return CVTPM_ERR_PARAM;
+	}
 	if (config->event_log) {
 		CVTPM_TRY(area_map(server, &areas->log, fd, config->log_offset, config->log_size,
 				   "event log"));
@@ -112,8 +118,13 @@ void areas_close(struct areas *areas)
 	free(areas->events);
 }
 
-void areas_write_log(struct areas *areas)
+void areas_refresh_log(struct areas *areas)
 {
-	if (areas->log.memory)
+	uint8_t beginning[BEGINNING];
+
+	if (!areas->log.memory)
+		return;
+	shared_copy_out(beginning, areas->log.memory, sizeof beginning);
+	if (memcmp(beginning, areas->events, sizeof beginning) != 0)
 		shared_copy_in(areas->log.memory, areas->events, areas->log.size);
 }

@@ -29,8 +29,8 @@ uint64_t areas_end(const struct cvtpm_serve_config *config, uint64_t end);
 int areas_open(struct areas *areas, struct server *server, int fd);
 void areas_close(struct areas *areas);
 
-/** Puts the event log into its area. Firmware clears it at boot (SeaBIOS), so this is
- *  for the moment when the guest first uses the TPM after that. */
-void areas_write_log(struct areas *areas);
+/** Puts the event log into its area, unless its beginning is there. Firmware clears the
+ *  area at boot (SeaBIOS), so this is for the moments when the guest uses the TPM. */
+void areas_refresh_log(struct areas *areas);
 
 #endif

@@ -55,16 +55,13 @@ void page_unlock(struct page *page)
 	pthread_mutex_unlock(&page->lock);
 }
 
-/* Takes the guest's requests. A first one is from its operating system: firmware has
- * cleared the log's area before, and does not use this TPM. */
+/* Takes the guest's requests. Who makes them is about to read the event log, too. */
 static bool page_look(struct page *page)
 {
 	const bool happened = cvtpm_crb_page_poll(&page->crb_page);
 
-	if (page->logged || page->crb.active >= CVTPM_CRB_LOCALITIES)
-		return happened;
-	areas_write_log(&page->areas);
-	page->logged = true;
+	if (happened)
+		areas_refresh_log(&page->areas);
 	return happened;
 }
 
@@ -76,7 +73,6 @@ void page_forget(struct page *page)
 		return;
 	page->refusing = true;
 	page->refused = false;
-	page->logged = false;
 	if (!cvtpm_crb_in_engine(&page->crb))
 		cvtpm_crb_page_poll(&page->crb_page);
 	page->refusing = false;
@@ -145,7 +141,7 @@ static void page_run_taken(struct page *page)
 {
 	while (page->taken) {
 		page->taken = false;
-		if (page->held) { /* its answer will be dropped */
+		if (page->held || cvtpm_crb_aborted(&page->crb)) {
 			worker_respond(&page->job, TPM_RC_CANCELED);
 		} else if (page_follow(page, true)) {
 			worker_respond(&page->job, TPM_RC_RETRY);
@@ -483,7 +479,6 @@ void page_end_reset(struct page *page)
 		return;
 	page_lock(page);
 	cvtpm_crb_page_reset(&page->crb_page);
-	page->logged = false;
 	page_release(page);
 	page_unlock(page);
 }

@@ -36,7 +36,6 @@ struct page {
 	unsigned held;         /* resets that are under way: nothing is taken from the page */
 	uint64_t busy_ns;      /* when the loop last found something in it */
 	uint64_t bell_ns;      /* when the bell last rang */
-	bool logged;           /* the event log is in its area, for this start of the machine */
 	bool on_worker;        /* what is submitted now is run by the caller, the worker: */
 	bool taken;            /* `job` is to be run */
 	bool refusing;         /* what is submitted now is answered with TPM_RC_RETRY */

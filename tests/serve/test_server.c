@@ -791,6 +791,51 @@ static void a_command_after_an_aborted_one_gets_its_own_answer(void **state)
 	munmap((void *)(uintptr_t)page, 4096);
 }
 
+/* It waits behind another client's command, and is given up before its turn. */
+static void an_aborted_command_that_has_not_begun_is_not_run(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t answer[20];
+
+	start(f, f->page, false);
+	assert_int_equal(next_event(f), 'O');
+	const int commands = dial(f->mssim), platform = dial(f->mssim + 1);
+	volatile uint32_t *page = guest_page(f);
+
+	mssim_put_command(commands, 0, 10, FAKE_SLOW, 0);
+	assert_int_equal(next_event(f), 'X');
+	guest_request(page, LOC_CTRL, 1);
+	guest_request(page, CTRL_REQ, 1);
+	guest_write(page, 20, 1, 0xAA);
+	page[CTRL_START / 4] = 1;
+	/* A look that began before START was set may answer the first of these. */
+	guest_request(page, CTRL_REQ, 1);
+	guest_request(page, CTRL_REQ, 1);
+	guest_request(page, LOC_CTRL, 2); /* gives it up */
+	guest_request(page, LOC_CTRL, 1);
+	guest_request(page, CTRL_REQ, 1);
+	guest_write(page, 20, 1, 0xBB);
+	page[CTRL_START / 4] = 1;
+
+	put_word(platform, MSSIM_SIGNAL_CANCEL_ON);
+	assert_int_equal(get_word(platform), 0);
+	assert_int_equal(get_word(commands), 10);
+	assert_answer(commands, 10, 0x909, 0);
+	assert_int_equal(get_word(commands), 0);
+	assert_int_equal(next_event(f), 'X'); /* 0xBB's */
+	for (int looks = 0; page[CTRL_START / 4]; looks++) {
+		assert_true(looks < LIMIT_MS);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	make_command(answer, 20, 0, 0xBB);
+	assert_memory_equal((uint8_t *)(uintptr_t)page + DATA, answer, 20);
+	kill(f->pid, SIGTERM);
+	assert_int_equal(next_event(f), 'C'); /* and no X before it */
+	close(commands);
+	close(platform);
+	munmap((void *)(uintptr_t)page, 4096);
+}
+
 #define RUNNING(test) cmocka_unit_test_setup_teardown(test, set_up_running, tear_down)
 #define ALONE(test)   cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
@@ -822,6 +867,7 @@ int main(void)
 		ALONE(a_page_that_was_there_serves_a_new_machine_when_told),
 		ALONE(a_command_that_another_machine_left_is_not_run_for_a_new_one),
 		ALONE(a_command_after_an_aborted_one_gets_its_own_answer),
+		ALONE(an_aborted_command_that_has_not_begun_is_not_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
