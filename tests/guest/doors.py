@@ -1,10 +1,12 @@
-"""The doors: QEMU's arguments for each, and the server behind it."""
+"""The doors: QEMU's arguments for each, and the server behind it. CVTPM_ENGINE names an engine other than the first."""
 import contextlib
+import os
 import subprocess
 
 import cvtpm_test as ct
 
-EK = ("--ek", "p256")
+ENGINE = ("--engine", os.environ["CVTPM_ENGINE"]) if os.environ.get("CVTPM_ENGINE") else ()
+EK = ("--ek", "p256", *ENGINE)
 
 
 def emulator(path, device="tpm-crb"):

@@ -4,6 +4,7 @@ import json
 import pytest
 
 import cvtpm_test as ct
+import doors
 from test_doors import event_log
 from tpm import GuestTpm
 
@@ -12,7 +13,7 @@ PPI = "/sys/class/tpm/tpm0/ppi/"
 
 
 class Printed:
-    def __init__(self, folder, *options, serve=("--ek", "p256")):
+    def __init__(self, folder, *options, serve=doors.EK):
         done = ct.run("qemu-args", "--dir", folder, "--json", *options, "--", *serve)
         assert done.returncode == 0, done.stderr
         self.said = json.loads(done.stdout)

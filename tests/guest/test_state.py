@@ -164,7 +164,7 @@ def test_a_killed_server_loses_nothing_acknowledged(machines, short_path, tmp_pa
     that was acknowledged."""
     ctrl, state = short_path / "ctrl", tmp_path / "state"
     assert ct.run("manufacture", "--state", state, *doors.EK).returncode == 0
-    with ct.Server("--ctrl", f"unix:{ctrl}", "--state", state) as server:
+    with ct.Server("--ctrl", f"unix:{ctrl}", "--state", state, *doors.ENGINE) as server:
         with machines.boot(*doors.emulator(ctrl)) as guest:
             tpm = GuestTpm(guest)
             tpm.pcr_extend(11, b"\x11" * 32)
@@ -175,7 +175,7 @@ def test_a_killed_server_loses_nothing_acknowledged(machines, short_path, tmp_pa
             status, said = guest.attempt(f"guest send /dev/tpm0 {ct.pcr_read(11).hex()}")
             assert status != 0 or ct.response_code(bytes.fromhex(said.split()[1])) != 0, said
     assert 20 <= written <= counted
-    with ct.Server("--ctrl", f"unix:{ctrl}", "--state", state, "--terminate"):
+    with ct.Server("--ctrl", f"unix:{ctrl}", "--state", state, "--terminate", *doors.ENGINE):
         with machines.boot(*doors.emulator(ctrl)) as guest:
             check_counted(guest, counted, written)
 
@@ -188,14 +188,14 @@ def test_a_killed_server_of_a_page_is_no_new_machine(machines, short_path, tmp_p
     state = tmp_path / "state"
     assert ct.run("manufacture", "--state", state, *doors.EK).returncode == 0
     page = doors.Page(short_path, method=method, monitor=True)
-    with page.serve("--state", state, ek=()) as server:
+    with page.serve("--state", state, ek=doors.ENGINE) as server:
         with machines.boot(*page.door, **page.how) as guest:
             tpm = GuestTpm(guest)
             tpm.pcr_extend(11, b"\x11" * 32)
             guest.run("guest count /dev/tpm0 >/tmp/counting 2>&1 &")
             ct.wait_until(lambda: "written 20" in guest.run("cat /tmp/counting"), "20 counts")
             server.kill()
-            with page.serve("--state", state, ek=()) as second:
+            with page.serve("--state", state, ek=doors.ENGINE) as second:
                 assert "failure mode" in second.ready
                 ct.wait_until(lambda: guest.attempt("pidof guest | grep -q ' '")[0] != 0, "the end of counting")
                 counted, written = acknowledged(guest)

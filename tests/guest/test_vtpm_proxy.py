@@ -4,9 +4,11 @@ import pytest
 
 import check
 import cvtpm_test as ct
+import doors
 import guest as g
 from tpm import GuestTpm
 
+EK = " ".join(doors.EK)
 NONCE = "a nonce of the host"
 
 
@@ -33,7 +35,7 @@ def test_a_tpm_of_the_machine_itself(machines, with_cvtpm):
         assert status == 2 and "modprobe tpm_vtpm_proxy" in said
         guest.run("insmod /modules/tpm_vtpm_proxy.ko")
 
-        assert "vtpm-proxy /dev/tpm0" in serve(guest, 0, "--ek p256")
+        assert "vtpm-proxy /dev/tpm0" in serve(guest, 0, *doors.EK)
         guest.run("ls /dev/tpm0 /dev/tpmrm0")
         for device in ("/dev/tpm0", "/dev/tpmrm0"):
             check.workload(g.values(guest.run(f"guest workload {device} 60 '{NONCE}'")), NONCE.encode())
@@ -44,7 +46,7 @@ def test_a_tpm_of_the_machine_itself(machines, with_cvtpm):
         assert len(tpm.get_random(8)) == 8
 
         # A second one is another TPM.
-        assert "vtpm-proxy /dev/tpm1" in serve(guest, 1, "--ek p256")
+        assert "vtpm-proxy /dev/tpm1" in serve(guest, 1, *doors.EK)
         other = GuestTpm(guest, "/dev/tpm1")
         assert other.read_public(0x8101000A) != tpm.read_public(0x8101000A)
         assert other.pcr_read(11) == bytes(32) != tpm.pcr_read(11)
@@ -62,15 +64,15 @@ def test_a_tpm_of_the_machine_itself(machines, with_cvtpm):
 def test_persistent_state_and_other_transports(machines, with_cvtpm):
     """The device beside a socket of the same TPM; both see one state, and it is there again after an end."""
     with machines.boot(initramfs=with_cvtpm, memory=512) as guest:
-        guest.run("insmod /modules/tpm_vtpm_proxy.ko && cvtpm manufacture --state /tmp/state --ek p256")
-        assert "/dev/tpm0" in serve(guest, 0, "--state", "/tmp/state", "--unix", "/tmp/socket")
+        guest.run("insmod /modules/tpm_vtpm_proxy.ko && cvtpm manufacture --state /tmp/state " + EK)
+        assert "/dev/tpm0" in serve(guest, 0, "--state", "/tmp/state", "--unix", "/tmp/socket", *doors.ENGINE)
         tpm = GuestTpm(guest)
         tpm.nv_define(0x01800030, 8)
         tpm.nv_write(0x01800030, b"in state")
         public = tpm.read_public(0x8101000A)
         guest.run("kill $(cat /tmp/pid0)")
         ct.wait_until(lambda: guest.attempt("ls /dev/tpm0")[0] != 0, "the end of /dev/tpm0")
-        serve(guest, 0, "--state", "/tmp/state")
+        serve(guest, 0, "--state", "/tmp/state", *doors.ENGINE)
         assert tpm.nv_read(0x01800030, 8) == b"in state"
         assert tpm.read_public(0x8101000A) == public
 
@@ -80,7 +82,7 @@ def test_a_tpm_that_the_kernel_does_not_take(machines, with_cvtpm):
     """In failure mode it becomes no device, and the server ends."""
     with machines.boot(initramfs=with_cvtpm, memory=512) as guest:
         guest.run("insmod /modules/tpm_vtpm_proxy.ko")
-        status, said = guest.attempt("cvtpm serve --vtpm-proxy --ek p256 --fail-until-reset")
+        status, said = guest.attempt(f"cvtpm serve --vtpm-proxy {EK} --fail-until-reset")
         assert status == 2 and "the kernel does not take this TPM as /dev/tpm0" in said
         assert "ready:" not in said
         assert guest.attempt("ls /dev/tpm0")[0] != 0
