@@ -57,7 +57,7 @@ class Verifier:
         lab = self.folder / "lab"
         measurement = cbor2.loads(bundle.read_bytes())["index-report"][1][0x90:0xC0].hex()
         done = ct.run("verify", "--json", "--lab-root", lab / "ark.pem", "--certs", lab / "certs.pem",
-                      "--measurement-process", measurement, "--bundle", bundle, "--challenge-secret", self.secret,
+                      "--measurement", measurement, "--bundle", bundle, "--challenge-secret", self.secret,
                       *arguments)
         assert done.returncode in (YES, NO, UNKNOWN), done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -65,8 +65,8 @@ class Verifier:
     def challenge(self):
         """Writes a challenge into the guest; gives its nonce."""
         challenge = self.folder / "challenge"
-        code, _ = self.verify(self.attest("b1"), "--challenge", challenge)
-        assert code == UNKNOWN, "nothing is known of the AK yet"
+        code, outcome = self.verify(self.attest("b1"), "--challenge", challenge)
+        assert code == UNKNOWN, outcome["summary"]  # nothing is known of the AK yet
         self.guest.write("/tmp/challenge", challenge.read_bytes())
         return cbor2.loads(challenge.read_bytes())["nonce"][1]
 
