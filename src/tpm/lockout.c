@@ -35,6 +35,8 @@ tpm_rc lockout_before(struct tpm *t, bool lockout)
 {
 	if (lockout)
 		return t->lockout.lockoutAuthEnabled ? TPM_RC_SUCCESS : TPM_RC_LOCKOUT;
+	if (lockout_active(t))
+		return TPM_RC_LOCKOUT;
 	if (!t->run.daUsed || t->run.orderly != ORDERLY_NONE) {
 		t->run.daUsed = 1;
 		t->run.orderly = ORDERLY_NONE;
@@ -43,7 +45,7 @@ tpm_rc lockout_before(struct tpm *t, bool lockout)
 	if ((t->store_failed || t->dirty_monotone & (RECORD_RUN | RECORD_LOCKOUT)) &&
 	    state_commit(t))
 		return TPM_RC_NV_UNAVAILABLE;
-	return lockout_active(t) ? TPM_RC_LOCKOUT : TPM_RC_SUCCESS;
+	return TPM_RC_SUCCESS;
 }
 
 tpm_rc lockout_try(struct tpm *t)
