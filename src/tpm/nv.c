@@ -14,8 +14,6 @@
 
 #include "crypto/mem.h"
 
-#define ERASED 0xFF /* what an index holds where nothing was written yet */
-
 static size_t round_up(size_t size)
 {
 	return (size + 7) & ~(size_t)7;
@@ -105,11 +103,9 @@ tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **e
 	if (nv_room(t, type, data) == 0)
 		return TPM_RC_NV_SPACE;
 	*entry = nv_entry_at(t, t->nv.used);
-	memset(*entry, 0, entry_size(type, data));
+	memset(*entry, 0, entry_size(type, data)); /* the first write erases */
 	(*entry)->handle = handle;
 	(*entry)->size = (uint32_t)entry_size(type, data);
-	if (type == TPM_HT_NV_INDEX)
-		memset(nv_data(*entry), ERASED, data);
 	SET(t, t->nv.used, t->nv.used + (*entry)->size);
 	/* Undone, it is all zero: an authValue or a key does not stay behind. */
 	undo_note(t, *entry, type == TPM_HT_NV_INDEX ? INDEX_DATA : (*entry)->size);
@@ -266,13 +262,22 @@ static bool is_deferred(struct nv_entry *index, bool begins)
 	return !is_counter(index) || (!begins && (load_u64(nv_data(index)) & ORDERLY_COUNT) != 0);
 }
 
+/* What an index holds where nothing was written yet: as memories of the two kinds do in the
+ * reference implementation. */
+static void erase(struct nv_entry *index)
+{
+	int byte = index->nv.publicArea.attributes & TPMA_NV_ORDERLY ? 0x00 : 0xFF;
+
+	memset(nv_data(index), byte, index->nv.publicArea.dataSize);
+}
+
 void nv_write(struct tpm *t, struct nv_entry *index, size_t offset, size_t size, const void *data)
 {
 	TPMA_NV attributes = index->nv.publicArea.attributes;
 	bool begins = !(attributes & TPMA_NV_WRITTEN);
 
 	if (begins) /* while it is not written, what it holds is no state */
-		memset(nv_data(index), ERASED, index->nv.publicArea.dataSize);
+		erase(index);
 	else
 		undo_note(t, nv_data(index) + offset, size);
 	memcpy(nv_data(index) + offset, data, size);

@@ -577,7 +577,7 @@ static inline struct nv_entry *nv_entry_at(struct tpm *t, size_t offset)
 	return (struct nv_entry *)(void *)(t->nv.memory + offset);
 }
 /** Adds an entry with `data` bytes of data (0 for an object), marked to be stored.
- *  The record is zeroed; the data is all ones, as erased memory is. TPM_RC_NV_SPACE. */
+ *  All of it is zeroed. TPM_RC_NV_SPACE. */
 tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **entry);
 void nv_remove(struct tpm *t, struct nv_entry *entry); /* late */
 /** Marks for the store, undoably, except that t->nv.dirty (some entry may have a mark)

@@ -484,6 +484,10 @@ static void NV_Write_31_7_merges(void **state)
 	OK(write_nv(r, "Z", 1, 7));
 	holds(r, "xyabc\xFF\xFFZ", 8);
 	OK(write_nv(r, "", 0, 8));
+	OK(undefine(r, TPM_RH_OWNER, INDEX));
+	OK(define(r, PLAIN_NV | TPMA_NV_ORDERLY, 4));
+	OK(write_nv(r, "a", 1, 1));
+	holds(r, "\0a\0\0", 4);
 }
 
 static void NV_Write_31_7_limits(void **state)
