@@ -4,12 +4,14 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/swtpm.h"
+#include "cli/swtpm_seccomp.h"
 #include "cli/tpm.h"
 #include "crypto/crypto.h"
 #include "cvtpm/err.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +42,8 @@ struct swtpm_options {
 	struct cvtpm_serve_config serve;
 	struct cvtpm_serve_passed passed;
 	int daemon_fd; /* -1: in the foreground */
+	enum swtpm_seccomp seccomp;
+	bool unguarded; /* the filter was asked for, and there is none */
 
 	struct cli_tpm *tpm;
 	struct tpm_options tpm_options;
@@ -101,7 +105,7 @@ static const struct argp_option common_options[] = {
 	{"daemon", 'd', 0, 0, "go into the background when all is ready", 3},
 	{"runas", 'r', "USER", 0, "become USER first", 3},
 	{"seccomp", OPTION_SECCOMP, "action=none|log|kill", 0,
-	 "accepted; there is no filter of system calls here", 3},
+	 "log, or end at, system calls that a TPM never makes (default: none)", 3},
 	{"print-capabilities", OPTION_PRINT_CAPABILITIES, 0, 0, "what this program can do, as JSON",
 	 4},
 	{"print-states", OPTION_PRINT_STATES, 0, 0, "what --tpmstate holds, as JSON", 4},
@@ -233,16 +237,20 @@ static void parse_locality(struct argp_state *state, const char *text, struct sw
 	words_parse(state, "--locality", text, copy, words);
 }
 
-static void parse_seccomp(struct argp_state *state, const char *text)
+static enum swtpm_seccomp parse_seccomp(struct argp_state *state, const char *text)
 {
 	const char *action = NULL;
 	char copy[WORDS_SIZE];
 	const struct word words[] = {{"action", &action, NULL}, {0}};
 
 	words_parse(state, "--seccomp", text, copy, words);
-	if (!action || (strcmp(action, "none") != 0 && strcmp(action, "log") != 0 &&
-			strcmp(action, "kill") != 0))
+	if (action && strcmp(action, "none") == 0)
+		return SWTPM_SECCOMP_NONE;
+	if (action && strcmp(action, "log") == 0)
+		return SWTPM_SECCOMP_LOG;
+	if (!action || strcmp(action, "kill") != 0)
 		argp_error(state, "--seccomp: write action=none, action=log or action=kill");
+	return SWTPM_SECCOMP_KILL;
 }
 
 /* A variable of the environment that says something. */
@@ -315,7 +323,7 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
 		swtpm_pid_parse(state, text, &o->pid);
 		return 0;
 	case OPTION_SECCOMP:
-		parse_seccomp(state, text);
+		o->seccomp = parse_seccomp(state, text);
 		return 0;
 	case OPTION_FLAGS:
 		parse_flags(state, text, o);
@@ -432,6 +440,14 @@ static void is_ready(void *context, const char *line)
 	if (o->log.level > 0)
 		cli_error("%s", line);
 	(void)swtpm_pid_write(&o->pid);
+	if (swtpm_seccomp_begin(o->seccomp) < 0) {
+		cli_error("--seccomp: the kernel takes no filter of system calls: %s; say "
+			  "action=none to go without",
+			  strerror(errno));
+		o->unguarded = true;
+		raise(SIGTERM); /* in order */
+		return;
+	}
 	swtpm_log_alone(&o->log);
 	if (o->daemon_fd >= 0)
 		swtpm_daemon_ready(o->daemon_fd);
@@ -515,7 +531,7 @@ static int serve(struct swtpm_options *o)
 
 	cli_tpm_close(&tpm);
 	cvtpm_wipe(o->keys, sizeof o->keys);
-	return err < 0 ? CLI_FAULT : CLI_YES;
+	return err < 0 || o->unguarded ? CLI_FAULT : CLI_YES;
 }
 
 static int say_capabilities(void)

@@ -283,10 +283,26 @@ def test_the_command_that_sets_the_locality(family, tmp_path, allowed):
         assert (data.code(ct.pcr_extend(17, bytes(32))) == 0) is allowed
 
 
-@pytest.mark.parametrize("action", ["none", "log", "kill"])
-def test_seccomp_is_taken(ours, tmp_path, action):
-    with st.Running(ours, *options(tmp_path, "--seccomp", f"action={action}")) as server:
-        assert st.Control(st.connect(tmp_path / "ctrl", server)).result(st.INIT, st.words(0)) == 0
+# The leak checker of sanitized builds looks at its process as a debugger does.
+NO_LEAK_CHECK = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+
+
+@pytest.mark.parametrize("action, mode", [("none", "0"), ("log", "2"), ("kill", "2")])
+def test_system_calls_are_filtered_where_it_is_asked_for(ours, tmp_path, action, mode):
+    with st.Running(ours, *options(tmp_path, "--seccomp", f"action={action}", "--pid", f"file={tmp_path}/pid"),
+                    env=NO_LEAK_CHECK) as server:
+        m = st.Machine(st.Control(st.connect(tmp_path / "ctrl", server))).play("begin", "init")
+        assert m.data.startup() == 0
+        tasks = list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir())
+        assert len(tasks) >= 2
+        for task in tasks:
+            assert f"\nSeccomp:\t{mode}\n" in (task / "status").read_text()
+        assert ct.response_code(m.data.transact(ct.create_primary_rsa(3072))) == 0
+        m.play("save", "reset")
+        assert m.data.startup() == 0
+        m.play("end")
+        assert server.wait() == 0
+    assert not (tmp_path / "pid").exists()
 
 
 # ---- keys ----
@@ -685,16 +701,14 @@ def test_socket_as_subcommand():
     assert json.loads(result.stdout)["type"] == "swtpm"
 
 
-def test_the_programs_are_installed_where_only_those_find_them_who_look(tmp_path):
+def test_the_programs_are_links_in_a_folder_of_their_own():
     build = pathlib.Path(ct.CVTPM).resolve().parent
-    introspected = json.loads((build / "meson-info" / "intro-install_plan.json").read_text()) \
-        if (build / "meson-info" / "intro-install_plan.json").exists() else {}
-    assert introspected or not (build / "meson-info").exists()
-    for name in ("swtpm", "swtpm_setup", "swtpm_ioctl"):
-        assert os.path.realpath(build / "swtpm" / name) == str(build / "cvtpm")
+    assert {p.name for p in (build / "swtpm").iterdir()} == {"swtpm", "swtpm_setup", "swtpm_ioctl"}
+    for path in (build / "swtpm").iterdir():
+        assert os.path.realpath(path) == str(build / "cvtpm")
 
 
-def test_a_second_signal_is_the_last(ours, tmp_path):
+def test_a_signal_of_the_terminal_ends_it_in_order(ours, tmp_path):
     with st.Running(ours, *options(tmp_path)) as server:
         st.connect(tmp_path / "ctrl", server).close()
         server.process.send_signal(signal.SIGINT)
