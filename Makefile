@@ -25,7 +25,7 @@ help:
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
-	@echo "make bench    measurements (docs/bench.md); bench-guest: a guest's commands through each door"
+	@echo "make bench    measurements (docs/bench.md; FULL=1: more keys); bench-guest: a guest's commands through each door"
 	@echo "make deps     install the packages that build and tests need (deps-web, deps-guest, deps-keylime: of one suite)"
 	@echo "make format   format the sources with clang-format"
 
@@ -94,11 +94,12 @@ fuzz: deps $(FUZZING)/build.ninja
 	@scripts/fuzz $(FUZZING) $(SECONDS) $(FUZZ)
 
 bench: deps $(RELEASE)/build.ninja
-	@ninja -C $(RELEASE) --quiet cvtpm bench/bench-verify bench/bench-doorbell
+	@ninja -C $(RELEASE) --quiet cvtpm bench/bench-verify bench/bench-doorbell bench/bench-engine
+	@$(RELEASE)/bench/bench-engine --json $(RELEASE)/bench-engine.json $(if $(FULL),--full) $(RELEASE)/cvtpm
 	@$(RELEASE)/bench/bench-doorbell $(RELEASE)/cvtpm
 	@$(RELEASE)/bench/bench-verify tests/data
 	@$(RELEASE)/bench/bench-verify --json tests/data >$(RELEASE)/bench-verify.json
-	@echo "as JSON: $(RELEASE)/bench-verify.json; how to read it: docs/bench.md"
+	@echo "as JSON: $(RELEASE)/bench-engine.json, bench-verify.json; how to read it: docs/bench.md"
 
 # ENGINE=NAME measures that engine.
 bench-guest: deps deps-guest $(RELEASE)/build.ninja
