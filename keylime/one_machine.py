@@ -4,8 +4,9 @@
     keylime/one_machine.py --keylime build/keylime --cvtpm build/release/cvtpm
 
 gets Keylime (keylime/setup), starts everything on loopback with TLS, adds the machine, prints its state, and keeps
-it until Ctrl-C. Needs root, or the right to make a user namespace, Debian's packages of `scripts/deps keylime` and the ports 8881, 8889 to 8891 and 9002. No
-systemd, nothing of Keylime edited, no tmpfs mounted (KEYLIME_TEST spares the agent that).
+it until Ctrl-C. Needs root or the right to make a user namespace, Debian's packages of `scripts/deps keylime`, and
+the ports 8881, 8889 to 8891 and 9002. No systemd, nothing of Keylime edited, no tmpfs mounted (KEYLIME_TEST spares
+the agent that).
 KEYLIME_AGENT names a Rust agent to be used in place of the Python one of keylime 6.6.0.
 
 The tests in tests/keylime import it.
@@ -223,17 +224,18 @@ class Site:
             {"policy": "policy.json", "certificates": ["lab/certs.pem"], **conf}))
 
     def tenant_env(self, script=None):
-        return self.env(KEYLIME_TENANT_REQUIRE_EK_CERT="False", KEYLIME_TENANT_EK_CHECK_SCRIPT=str(script or self.script))
+        return self.env(KEYLIME_TENANT_REQUIRE_EK_CERT="False",
+                        KEYLIME_TENANT_EK_CHECK_SCRIPT=str(script or self.script))
 
     def tenant(self, *arguments, script=None):
         """Runs keylime_tenant: (exit status, everything that it printed)."""
-        result = subprocess.run([str(self.program("keylime_tenant")), *map(str, arguments)], env=self.tenant_env(script),
+        result = subprocess.run([self.program("keylime_tenant"), *map(str, arguments)], env=self.tenant_env(script),
                                 cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
         return result.returncode, result.stdout.decode(errors="replace")
 
     def add(self, *policies, script=None):
-        return self.tenant("-c", "add", "-v", "127.0.0.1", "-t", "127.0.0.1", "-tp", self.ports.agent, "-u", self.uuid, *policies,
-                           script=script)
+        return self.tenant("-c", "add", "-v", "127.0.0.1", "-t", "127.0.0.1", "-tp", self.ports.agent, "-u", self.uuid,
+                           *policies, script=script)
 
     def state(self):
         """What the verifier says of the agent, as `keylime_tenant -c cvstatus` prints it (which takes a second, most
@@ -284,9 +286,9 @@ class Site:
 
     def start_tpm(self, *options):
         """`cvtpm serve`: several clients at once, so that PCRs can be extended beside a running agent."""
-        self.tpm = Process(self.keeper, [self.cvtpm, "serve", "--lab", "--lab-dir", self.lab, "--mssim", "127.0.0.1:0", "--startup",
-                            "clear", "--pcr-banks", "sha1,sha256", "--flush-on-disconnect", *options],
-                           self.work / "tpm.log")
+        self.tpm = Process(self.keeper, [self.cvtpm, "serve", "--lab", "--lab-dir", self.lab, "--mssim", "127.0.0.1:0",
+                                         "--startup", "clear", "--pcr-banks", "sha1,sha256", "--flush-on-disconnect",
+                                         *options], self.work / "tpm.log")
         self.tpm.wait_until(lambda: "ready:" in self.tpm.text(), "TPM")
         port = re.search(r"mssim 127\.0\.0\.1:(\d+)", self.tpm.text())[1]
         self.tcti = f"mssim:host=127.0.0.1,port={port}"
@@ -294,28 +296,30 @@ class Site:
         self.tpm2("nvread", "-Q", RSA_CERTIFICATE, "-o", "ek.der")
 
     def tpm2(self, tool, *arguments):
-        return subprocess.run([f"tpm2_{tool}", *map(str, arguments)], cwd=self.work, check=True, text=True, timeout=LIMIT,
-                              capture_output=True, env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti)).stdout
+        return subprocess.run([f"tpm2_{tool}", *map(str, arguments)], cwd=self.work, check=True, text=True,
+                              timeout=LIMIT, capture_output=True,
+                              env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti)).stdout
 
     def boot(self):
         """What firmware and kernel leave behind: an event log, an IMA list, and PCRs extended as they say."""
         (self.work / "ima.list").unlink(missing_ok=True)
-        log = subprocess.run([HERE / "evlog.py", self.work / "evlog.bin"], check=True, text=True, capture_output=True)
+        log = subprocess.run([sys.executable, HERE / "evlog.py", self.work / "evlog.bin"], check=True, text=True,
+                             capture_output=True)
         for extend in log.stdout.split():
             self.tpm2("pcrextend", extend)
         self.run_binaries("boot_aggregate", "/usr/bin/ls", "/usr/bin/dash")
 
     def run_binaries(self, *names):
         """IMA measures these files."""
-        subprocess.run([HERE / "ima_list.py", "ima.list", *names], cwd=self.work, check=True, timeout=LIMIT,
-                       env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti))
+        subprocess.run([sys.executable, HERE / "ima_list.py", "ima.list", *names], cwd=self.work, check=True,
+                       timeout=LIMIT, env=dict(os.environ, TPM2TOOLS_TCTI=self.tcti))
 
     def make_policies(self):
         """runtime.json and mb.json, by Keylime's own tool, from the lists as they are."""
         for command in (["runtime", "-m", "ima.list", "-o", "runtime.json"],
                         ["measured-boot", "-i", "-e", "evlog.bin", "-o", "mb.json"]):
-            subprocess.run([*AS_ROOT, self.program("keylime-policy"), "create", *command], cwd=self.work, env=self.env(),
-                           check=True, capture_output=True, timeout=LIMIT)
+            subprocess.run([*AS_ROOT, self.program("keylime-policy"), "create", *command], cwd=self.work,
+                           env=self.env(), check=True, capture_output=True, timeout=LIMIT)
         return ["--runtime-policy", self.work / "runtime.json", "--mb-policy", self.work / "mb.json"]
 
     def start_agent(self, uuid="hash_ek", registers=True):
@@ -334,7 +338,7 @@ class Site:
             command = [self.rust_agent]
         else:
             if "proxy" not in self.servers:
-                self.servers["proxy"] = Process(self.keeper, [HERE / "regproxy.py", self.ports.proxy,
+                self.servers["proxy"] = Process(self.keeper, [sys.executable, HERE / "regproxy.py", self.ports.proxy,
                                                               self.ports.registrar, self.work / "ek.pub"],
                                                 self.work / "proxy.log", self.ports.proxy)
             bin66 = self.keylime / "ve-6.6.0" / "bin"
@@ -396,7 +400,8 @@ def main():
         environment = site.write_environment()
         print(f"its agent has registered: {site.uuid}")
         status, out = site.add(*site.make_policies())
-        print("\n".join(line.split(" - ", 3)[-1] for line in out.splitlines() if "ek_check output" in line or "with script" in line))
+        print("\n".join(line.split(" - ", 3)[-1] for line in out.splitlines()
+                        if "ek_check output" in line or "with script" in line))
         if status:
             return f"add failed:\n{out}"
         state = site.wait_state({"Get Quote"}, 1)

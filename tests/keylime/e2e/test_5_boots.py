@@ -52,8 +52,8 @@ def test_a_machine_whose_certificate_was_replaced_is_turned_away(site):
     der = lab.Ek("rsa2048").certificate()
     (site.work / "other.der").write_bytes(der)
     site.tpm2("nvundefine", "-Q", "-C", "p", RSA_CERTIFICATE)
-    site.tpm2("nvdefine", "-Q", "-C", "p", "-s", len(der), "-a", "ppwrite|ppread|ownerread|authread|no_da|platformcreate",
-              RSA_CERTIFICATE)
+    site.tpm2("nvdefine", "-Q", "-C", "p", "-s", len(der), "-a",
+              "ppwrite|ppread|ownerread|authread|no_da|platformcreate", RSA_CERTIFICATE)
     site.tpm2("nvwrite", "-Q", "-C", "p", "-i", "other.der", RSA_CERTIFICATE)
     site.boot()
     turned_away(site, "ek_tpm must contain the same public key found in ekcert", "Could not register agent")
