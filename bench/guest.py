@@ -61,7 +61,8 @@ def percentile(values, share):
 
 
 def summary(values):
-    return {"count": len(values), "mean_us": statistics.mean(values) / 1000, "p50_us": statistics.median(values) / 1000, "p90_us": percentile(values, 0.9) / 1000,
+    return {"count": len(values), "mean_us": statistics.mean(values) / 1000,
+            "p50_us": statistics.median(values) / 1000, "p90_us": percentile(values, 0.9) / 1000,
             "before_first_look": sum(v < FIRST_LOOK_NS for v in values) / len(values)}
 
 
@@ -123,7 +124,8 @@ def main():
     print(f"\nPCR_Read by the doorbell, engine {options.engine}: {ratio:.1f} times as fast as QEMU + swtpm at p50; "
           f"{100 * read[DOORBELL]['before_first_look']:.0f} % answered before the driver's first look")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"engine": options.engine, "load": load, **found}, indent=1) + "\n")
+        said = {"engine": options.engine, "load": load, **found}
+        pathlib.Path(options.json).write_text(json.dumps(said, indent=1) + "\n")
 
 
 if __name__ == "__main__":
