@@ -330,11 +330,12 @@ static bool next_of_none(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, 
 static bool next_property(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, uint32_t n)
 {
 	TPMS_TAGGED_PROPERTY *to = &data->tpmProperties.tpmProperty[n];
-	uint32_t group;
+	uint32_t last;
 
 	if (*key < PT_FIXED)
 		*key = PT_FIXED;
-	for (group = *key >> 8; *key >> 8 == group; ++*key)
+	last = *key < PT_VAR ? TPM_PT_MAX_CAP_BUFFER : TPM_PT_AUDIT_COUNTER_1;
+	for (; *key <= last; ++*key)
 		if (!property_hidden(t, *key) && (fixed_property(t, *key, &to->value) ||
 						  variable_property(t, *key, &to->value))) {
 			to->property = *key;

@@ -276,7 +276,9 @@ void nv_write(struct tpm *t, struct nv_entry *index, size_t offset, size_t size,
 	TPMA_NV attributes = index->nv.publicArea.attributes;
 	bool begins = !(attributes & TPMA_NV_WRITTEN);
 
-	if (begins) /* while it is not written, what it holds is no state */
+	if (!begins && memcmp(nv_data(index) + offset, data, size) == 0)
+		return; /* Part 3, 31.7: only what differs is written to the store */
+	if (begins)     /* while it is not written, what it holds is no state */
 		erase(index);
 	else
 		undo_note(t, nv_data(index) + offset, size);

@@ -189,10 +189,11 @@ tpm_rc pcr_digest(struct tpm *t, TPM_ALG_ID alg, TPML_PCR_SELECTION *selection,
 
 		TRY(selftest_need(t, bank->hash));
 		for (TPMI_DH_PCR pcr = 0; pcr < 8u * bank->pcrSelect.size; pcr++) {
-			const uint8_t *value = pcr_value(t, bank->hash, pcr);
+			const uint8_t *value;
 
 			if (!is_selected(&bank->pcrSelect, pcr))
 				continue;
+			value = pcr_value(t, bank->hash, pcr);
 			if (value)
 				values[count++] =
 					(struct cvtpm_octets){value, hash_size(bank->hash)};

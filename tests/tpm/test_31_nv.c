@@ -490,6 +490,23 @@ static void NV_Write_31_7_merges(void **state)
 	holds(r, "\0a\0\0", 4);
 }
 
+/* What an index holds already is not written again. */
+static void NV_Write_31_7_spares_the_store(void **state)
+{
+	struct rig *r = *state;
+	unsigned commits;
+
+	OK(define(r, PLAIN_NV, 8));
+	OK(write_nv(r, "12345678", 8, 0));
+	commits = r->commits;
+	OK(write_nv(r, "12345678", 8, 0));
+	OK(write_nv(r, "345", 3, 2));
+	assert_int_equal(r->commits, commits);
+	OK(write_nv(r, "x", 1, 2));
+	assert_int_equal(r->commits, commits + 1);
+	holds(r, "12x45678", 8);
+}
+
 static void NV_Write_31_7_limits(void **state)
 {
 	struct rig *r = *state;
@@ -1140,6 +1157,7 @@ int main(void)
 		OBJECT_TEST(NV_authorities_31_1),
 		OBJECT_TEST(NV_another_index_is_no_authority_31_1),
 		OBJECT_TEST(NV_Write_31_7_merges),
+		OBJECT_TEST(NV_Write_31_7_spares_the_store),
 		OBJECT_TEST(NV_Write_31_7_limits),
 		OBJECT_TEST(NV_Read_31_13_limits),
 		OBJECT_TEST(NV_types_are_kept_apart),
