@@ -153,6 +153,21 @@ static int put_blob(struct tpm *t, enum cvtpm_blob kind, struct counted *c)
 	return err;
 }
 
+/* What a running TPM keeps in memory until TPM2_Shutdown (Clock, the data of orderly
+ * indices) would otherwise go back by the move: a counter would repeat its values. */
+static int write_what_waits(struct tpm *t)
+{
+	int err;
+
+	if (!t->started || t->failed)
+		return 0;
+	clock_shutdown(t);
+	nv_shutdown(t);
+	err = state_commit(t);
+	undo_forget(t);
+	return err;
+}
+
 int blob_save(struct tpm *t, enum cvtpm_blob kind, uint8_t *blob, size_t *len)
 {
 	struct counted c = {.counting = true};
@@ -160,6 +175,7 @@ int blob_save(struct tpm *t, enum cvtpm_blob kind, uint8_t *blob, size_t *len)
 
 	if (kind > CVTPM_BLOB_SAVED)
 		return CVTPM_ERR_PARAM;
+	CVTPM_TRY(write_what_waits(t));
 	CVTPM_TRY(put_blob(t, kind, &c));
 	*len = c.len;
 	if (!blob)

@@ -21,6 +21,8 @@ static void write_running(struct tpm *t, struct writer *w)
 	run->started = t->started;
 	run->failed = t->failed;
 	run->established = t->established;
+	run->wasOrderly = t->was_orderly;
+	run->pcrAllocated = t->pcr_allocated;
 	run->startupLocality = t->startup_locality;
 	run->time = clock_time(t);
 	run->epoch = t->epoch;
@@ -128,6 +130,8 @@ static void take_running(struct tpm *t)
 	t->started = run->started;
 	t->failed = run->failed;
 	t->established = run->established;
+	t->was_orderly = run->wasOrderly;
+	t->pcr_allocated = run->pcrAllocated;
 	t->startup_locality = run->startupLocality;
 	t->time = run->time; /* goes on from where it stopped */
 	t->epoch = run->epoch;

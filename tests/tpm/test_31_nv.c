@@ -835,6 +835,46 @@ static void NV_commands_are_undone(void **state)
 	holds(r, "1234", 4);
 }
 
+/* A TPM that moves to another machine takes along what waits for TPM2_Shutdown. */
+static void NV_orderly_data_moves_with_the_tpm(void **state)
+{
+	struct rig *r = *state, *other;
+	static uint8_t permanent[65536], running[65536];
+	size_t permanent_len = sizeof permanent, running_len = sizeof running;
+	struct GetCapability_in startup = {.capability = TPM_CAP_TPM_PROPERTIES,
+					   .property = TPM_PT_STARTUP_CLEAR,
+					   .propertyCount = 1};
+	struct GetCapability_out out;
+	struct ReadClock_out before, after;
+	uint64_t last;
+
+	NATIVE_ONLY(r);
+	TPM_RESET(r);
+	OK(define(r, PLAIN_NV | TYPE(TPM_NT_COUNTER) | TPMA_NV_ORDERLY, 8));
+	for (unsigned i = 0; i < 5; i++)
+		OK(increment(r, INDEX));
+	last = value_of(r);
+	r->now_ms += 100000;
+	OK(RIG_RUN(r, ReadClock, NULL, &before));
+	OK(r->engine->save_state(r->tpm, CVTPM_BLOB_PERMANENT, permanent, &permanent_len));
+	OK(r->engine->save_state(r->tpm, CVTPM_BLOB_VOLATILE, running, &running_len));
+	other = rig_new(&cvtpm_engine_native);
+	other->engine->power_off(other->tpm);
+	OK(other->engine->load_state(other->tpm, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	OK(other->engine->load_state(other->tpm, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(other->engine->power_on(other->tpm));
+	assert_true(value_of(other) == last);
+	OK(RIG_RUN(other, ReadClock, NULL, &after));
+	assert_true(after.currentTime.time >= before.currentTime.time);
+	assert_true(after.currentTime.clockInfo.clock >= before.currentTime.clockInfo.clock);
+	OK(RIG_RUN(other, GetCapability, &startup, &out));
+	assert_true(out.capabilityData.data.tpmProperties.tpmProperty[0].value &
+		    TPMA_STARTUP_CLEAR_ORDERLY);
+	POWER_LOSS(other);
+	assert_true(value_of(other) == (last | 255));
+	rig_free(other);
+}
+
 /* ---- PIN indices (Part 2, 13.3) ---- */
 
 #define PIN_NV (TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA)
@@ -908,6 +948,39 @@ static void NV_pin_is_unavailable_before_it_is_written(void **state)
 	OK(define_as(r, TPM_RH_OWNER, &public, "1234"));
 	RC(try_pin(r, "1234"), TPM_RC_AUTH_UNAVAILABLE);
 	RC(try_pin(r, "0000"), TPM_RC_AUTH_UNAVAILABLE);
+}
+
+/* An index that its policy alone writes and reads, each command for itself. */
+static void NV_policies_31_1(void **state)
+{
+	struct rig *r = *state;
+	TPMS_NV_PUBLIC public =
+		public_of(TPMA_NV_POLICYWRITE | TPMA_NV_POLICYREAD | TPMA_NV_NO_DA, 8);
+	struct NV_Write_in in = {.authHandle = INDEX, .nvIndex = INDEX, .data = {1, {7}}};
+	struct NV_Read_in read = {.authHandle = INDEX, .nvIndex = INDEX, .size = 1};
+	struct client_session s;
+
+	public.authPolicy = command_policy(r, TPM_CC_NV_Write);
+	OK(define_as(r, TPM_RH_OWNER, &public, ""));
+	RC(RIG_RUN(r, NV_Write, &in, NULL), TPM_RC_AUTH_UNAVAILABLE);
+	s = command_session(r, TPM_CC_NV_Write);
+	rig_sessions(r, &s, 1);
+	OK(RIG_RUN(r, NV_Write, &in, NULL));
+	rig_flush(r, s.handle);
+	s = command_session(r, TPM_CC_NV_Write);
+	rig_sessions(r, &s, 1);
+	RC(RIG_RUN(r, NV_Read, &read, NULL), RC_S(1, TPM_RC_POLICY_CC));
+	rig_flush(r, s.handle);
+	s = command_session(r, TPM_CC_NV_Read);
+	rig_sessions(r, &s, 1);
+	RC(RIG_RUN(r, NV_Read, &read, NULL), RC_S(1, TPM_RC_POLICY_FAIL));
+	rig_flush(r, s.handle);
+	OK(undefine(r, TPM_RH_OWNER, INDEX));
+	public.attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+	OK(define_as(r, TPM_RH_OWNER, &public, ""));
+	s = command_session(r, TPM_CC_NV_Write);
+	rig_sessions(r, &s, 1);
+	RC(RIG_RUN(r, NV_Write, &in, NULL), TPM_RC_AUTH_UNAVAILABLE);
 }
 
 /* Reading by the PIN itself counts as well. */
@@ -1155,6 +1228,7 @@ int main(void)
 		OBJECT_TEST(NV_UndefineSpaceSpecial_31_5),
 		OBJECT_TEST(NV_ReadPublic_31_6_gives_the_name),
 		OBJECT_TEST(NV_authorities_31_1),
+		OBJECT_TEST(NV_policies_31_1),
 		OBJECT_TEST(NV_another_index_is_no_authority_31_1),
 		OBJECT_TEST(NV_Write_31_7_merges),
 		OBJECT_TEST(NV_Write_31_7_spares_the_store),
@@ -1174,6 +1248,7 @@ int main(void)
 		OBJECT_TEST(NV_orderly_data_lives_from_shutdown_to_restart),
 		OBJECT_TEST(NV_is_durable_when_it_is_answered),
 		OBJECT_TEST(NV_commands_are_undone),
+		OBJECT_TEST(NV_orderly_data_moves_with_the_tpm),
 		OBJECT_TEST(NV_pin_fail_counts_failures),
 		OBJECT_TEST(NV_pin_pass_counts_uses),
 		OBJECT_TEST(NV_pin_is_unavailable_before_it_is_written),
