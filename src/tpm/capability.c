@@ -24,10 +24,10 @@ static bool fixed_property(const struct tpm *t, TPM_PT property, uint32_t *value
 		*value = FOUR('2', '.', '0', 0);
 		break;
 	case TPM_PT_LEVEL:
-		*value = 0;
+		*value = SPEC_LEVEL;
 		break;
 	case TPM_PT_REVISION: /* of the TPM Library, times 100; day and year of its date */
-		*value = 159;
+		*value = SPEC_REVISION;
 		break;
 	case TPM_PT_DAY_OF_YEAR:
 		*value = 312;
@@ -36,7 +36,7 @@ static bool fixed_property(const struct tpm *t, TPM_PT property, uint32_t *value
 		*value = 2019;
 		break;
 	case TPM_PT_MANUFACTURER: /* ours, not of the TCG's registry: nobody is pretended to be */
-		*value = FOUR('C', 'V', 'T', 'P');
+		*value = MANUFACTURER;
 		break;
 	case TPM_PT_VENDOR_STRING_1:
 		*value = FOUR('S', 'W', ' ', ' ');

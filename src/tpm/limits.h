@@ -40,6 +40,12 @@
 #define CONTEXT_HASH_SIZE 64
 #define CONTEXT_KEY_BITS  256 /* TPM_PT_CONTEXT_SYM_SIZE: AES-CFB */
 
+/* The TPM Library that this is, and who made it: four bytes of ours, "CVTP", that are not
+ * in the TCG's registry. */
+#define SPEC_LEVEL    0
+#define SPEC_REVISION 159
+#define MANUFACTURER  0x43565450u
+
 /* What TPM_PT_FIRMWARE_VERSION_1 (upper half) and _2 and attestations say. */
 #define FIRMWARE_VERSION                                                                           \
 	((uint64_t)FIRMWARE_MAJOR << 48 | (uint64_t)FIRMWARE_MINOR << 32 |                         \

@@ -752,6 +752,11 @@ void selftest_pending(struct tpm *t, TPML_ALG *list);
 tpm_rc capability_get(struct tpm *t, TPM_CAP capability, uint32_t property, uint32_t count,
 		      TPMS_CAPABILITY_DATA *data, TPMI_YES_NO *more);
 
+/* ---- describe.c ---- */
+
+/** Contract of cvtpm_engine.describe. */
+int tpm_describe(uint32_t what, char *json, size_t *len);
+
 /* ---- state.c: the store ---- */
 
 /** Reads every record, or makes a TPM with fresh seeds where there is none. */

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
-from cvtpm_test import (RH_OWNER, RH_PLATFORM, Server, command, password_session, response_code, run)
+from cvtpm_test import (RH_OWNER, RH_PLATFORM, Server, command, password_session, response_code, run, with_engine)
 
 CERTIFICATE, REPORT, HANDLE = 0x01C0000A, 0x014C000A, 0x8101000A
 RH_LOCKOUT = 0x4000000A
@@ -200,7 +200,7 @@ def test_a_killed_manufacture_leaves_nothing_or_everything(lab, tmp_path, delay)
     """`lab` exists already, so that the delays fall into the manufacture itself."""
     import time
     folder = tmp_path / "state"
-    process = subprocess.Popen([os.environ["CVTPM"], "manufacture", "--state", folder, "--lab", "--lab-dir", lab],
+    process = subprocess.Popen([os.environ["CVTPM"], *with_engine("manufacture", "--state", folder, "--lab", "--lab-dir", lab)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(delay)
     process.kill()

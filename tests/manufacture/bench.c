@@ -143,6 +143,14 @@ static int execute(void *context, const uint8_t *command, size_t command_len, ui
 	return cvtpm_instance_execute(b->instance, 0, command, command_len, response, response_len);
 }
 
+/* The engine that the tests were told to run on. */
+static const struct cvtpm_engine *engine_under_test(void)
+{
+	const char *name = getenv("CVTPM_TEST_ENGINE");
+
+	return name ? cvtpm_engine_find(name) : &cvtpm_engine_libtpms;
+}
+
 struct bench *bench_new(enum cvtpm_store_kind kind)
 {
 	struct bench *b = calloc(1, sizeof *b);
@@ -158,7 +166,7 @@ struct bench *bench_new(enum cvtpm_store_kind kind)
 					      .time_of_day = time_of_day,
 					      .log = take_log,
 					      .store = &b->store.store};
-	b->config = (struct cvtpm_instance_config){.engine = &cvtpm_engine_libtpms,
+	b->config = (struct cvtpm_instance_config){.engine = engine_under_test(),
 						   .provider = &b->provider.provider,
 						   .eks = CVTPM_EK_P256};
 	b->memory = malloc(cvtpm_instance_size(b->config.engine));

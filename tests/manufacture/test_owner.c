@@ -1,4 +1,4 @@
-/* Manufacture and the life of an instance, on libtpms. */
+/* Manufacture and the life of an instance, on either engine. */
 #include "bench.h"
 
 #include "crypto/crypto.h"
@@ -48,7 +48,7 @@ static const uint8_t *find(const uint8_t *in, size_t len, const uint8_t *what, s
 static void check_identity(struct bench *b, const struct record_ek *made)
 {
 	uint8_t public[CVTPM_EK_PUBLIC_MAX_SIZE], name[CVTPM_EK_NAME_MAX_SIZE];
-	uint8_t certificate[2048], digest[64];
+	uint8_t certificate[CVTPM_CERTIFICATE_MAX_SIZE], digest[64];
 	size_t len, name_len;
 
 	/* The EK at its handle is made from the template and is the record's. */
@@ -98,7 +98,7 @@ static void an_ephemeral_start_makes_a_whole_tpm(void **state)
 	assert_true(!info.persistent && info.evidence && info.lab && info.started && !info.failed);
 	assert_int_equal(info.eks, CVTPM_EK_RSA2048 | CVTPM_EK_P256 | CVTPM_EK_P384);
 	assert_logged(b, "RSA 2048 certificate: ");
-	assert_logged(b, " of 2048 bytes at 0x01C00002");
+	assert_logged(b, " bytes at 0x01C00002");
 	assert_logged(b, "report over EK certificate P-384: 1184 bytes from test in ");
 	bench_free(b);
 }
@@ -156,6 +156,11 @@ static void an_rsa_3072_certificate_does_not_fit_and_says_by_how_much(void **sta
 
 	(void)state;
 	b->config.eks = CVTPM_EK_RSA3072;
+	if (b->config.engine != &cvtpm_engine_libtpms) { /* larger indices, and it fits */
+		assert_ok(bench_open(b));
+		bench_free(b);
+		return;
+	}
 	assert_int_equal(bench_open(b), CVTPM_ERR_SIZE);
 	assert_logged(b, "the RSA 3072 certificate has 2");
 	assert_logged(b, " bytes and an index of this engine holds 2048");
@@ -168,7 +173,7 @@ static void without_a_provider_there_is_a_tpm_but_no_report(void **state)
 	struct bench *b = bench_new(CVTPM_STORE_MEMORY);
 	struct cvtpm_instance_info info;
 	struct tpm_nv_public public;
-	uint8_t certificate[2048];
+	uint8_t certificate[CVTPM_CERTIFICATE_MAX_SIZE];
 
 	(void)state;
 	b->config.provider = NULL;
@@ -505,7 +510,7 @@ static void an_issuer_signs_after_it_has_seen_key_and_report(void **state)
 {
 	struct bench *b = bench_new(CVTPM_STORE_MEMORY);
 	struct test_issuer t = make_issuer();
-	uint8_t public[CVTPM_EK_PUBLIC_MAX_SIZE], certificate[2048];
+	uint8_t public[CVTPM_EK_PUBLIC_MAX_SIZE], certificate[CVTPM_CERTIFICATE_MAX_SIZE];
 
 	(void)state;
 	t.issuer.context = &t;

@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include "crypto/crypto.h"
+#include "manufacture/certificate.h"
 #include "snp/report.h"
 
 /* Puts other content into the index of the EK certificate, as a guest with
@@ -29,7 +30,7 @@ static void each_boot_has_its_own_report_over_the_same_certificate(void **state)
 {
 	struct bench *b = bench_new(CVTPM_STORE_PLAIN);
 	uint8_t first[SNP_REPORT_SIZE], second[SNP_REPORT_SIZE];
-	uint8_t certificate[2048], later[2048];
+	uint8_t certificate[CVTPM_CERTIFICATE_MAX_SIZE], later[CVTPM_CERTIFICATE_MAX_SIZE];
 	size_t len;
 
 	(void)state;
@@ -78,7 +79,7 @@ static void a_replaced_certificate_gets_zeros(void **state)
 {
 	static const uint8_t lie[700] = {0x30, 0x82};
 	struct bench *b = bench_new(CVTPM_STORE_PLAIN);
-	uint8_t genuine[2048];
+	uint8_t genuine[CVTPM_CERTIFICATE_MAX_SIZE];
 	size_t len;
 
 	(void)state;
@@ -120,7 +121,7 @@ static void a_certificate_that_hides_from_the_owner_gets_zeros(void **state)
 {
 	struct bench *b = bench_new(CVTPM_STORE_PLAIN);
 	struct tpm_nv_public public = {.index = P256->certificate_index, .name_alg = 0x000B};
-	uint8_t genuine[2048];
+	uint8_t genuine[CVTPM_CERTIFICATE_MAX_SIZE];
 
 	(void)state;
 	bench_start(b);

@@ -608,7 +608,7 @@ def test_a_truncated_state_is_refused(state, keep):
 def test_a_manufacture_that_is_killed_leaves_a_whole_tpm_or_none(tmp_path):
     for n, delay in enumerate((0.0, 0.05, 0.2, 0.5, 1.0)):
         state = tmp_path / str(n)
-        process = subprocess.Popen([ct.CVTPM, "manufacture", "--state", str(state), *QUICK],
+        process = subprocess.Popen([ct.CVTPM, *ct.with_engine("manufacture", "--state", state, *QUICK)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
         process.kill()

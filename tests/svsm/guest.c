@@ -92,6 +92,14 @@ void guest_open(struct guest *g, struct cvtpm_amdsp_lab *lab, enum cvtpm_ek ek)
 	guest_launch(g, lab, NULL, ek);
 }
 
+/* The engine that the tests were told to run on. */
+static const struct cvtpm_engine *engine_under_test(void)
+{
+	const char *name = getenv("CVTPM_TEST_ENGINE");
+
+	return name ? cvtpm_engine_find(name) : &cvtpm_engine_libtpms;
+}
+
 void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
 		  const struct cvtpm_amdsp_config *launch, enum cvtpm_ek ek)
 {
@@ -103,7 +111,7 @@ void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
 	memset(g, 0, sizeof *g);
 	g->memory = aligned_alloc(PAGE, GUEST_SIZE);
 	g->store_memory = malloc(STORE_SIZE);
-	g->instance_memory = malloc(cvtpm_instance_size(&cvtpm_engine_libtpms));
+	g->instance_memory = malloc(cvtpm_instance_size(engine_under_test()));
 	assert_true(g->memory && g->store_memory && g->instance_memory);
 	memset(g->memory, 0, GUEST_SIZE);
 	assert_int_equal(cvtpm_store_memory_init(&g->store, g->store_memory, STORE_SIZE), 0);
@@ -114,7 +122,7 @@ void guest_launch(struct guest *g, struct cvtpm_amdsp_lab *lab,
 					      .clock_ms = clock_ms,
 					      .log = log_line,
 					      .store = g->store};
-	g->config = (struct cvtpm_instance_config){.engine = &cvtpm_engine_libtpms,
+	g->config = (struct cvtpm_instance_config){.engine = engine_under_test(),
 						   .provider = g->provider,
 						   .eks = CVTPM_EK_RSA2048 | CVTPM_EK_P256};
 	assert_int_equal(
@@ -163,7 +171,7 @@ long guest_send(struct guest *g, uint64_t page, const uint8_t *command, size_t l
 	return size > PAGE - 4 ? -EINVAL : (long)size;
 }
 
-void attest_begin(struct attest *a, bool single)
+void guest_attest_begin(struct attest *a, bool single)
 {
 	*a = (struct attest){
 		.report = {GUEST_BASE + 8 * PAGE, PAGE, 0},

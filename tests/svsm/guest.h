@@ -78,7 +78,7 @@ struct attest {
 };
 
 /** Lays out three buffers of the sizes that Linux offers, and a nonce. */
-void attest_begin(struct attest *a, bool single);
+void guest_attest_begin(struct attest *a, bool single);
 /** Calls, growing buffers that were too small and trying again, three times at most, as
  *  sev_svsm_report_new() does. RAX of the last call. */
 uint64_t attest_as_linux(struct guest *g, struct attest *a);

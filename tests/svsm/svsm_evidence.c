@@ -55,7 +55,7 @@ static void put_evidence(struct guest *g)
 {
 	struct attest a;
 
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
 	put("report.bin", guest_at(g, a.report.address), a.report.len, NULL, 0);
 	put("certs.bin", guest_at(g, a.certificates.address), a.certificates.len, NULL, 0);

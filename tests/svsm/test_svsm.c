@@ -341,7 +341,7 @@ static void the_manifest_is_what_create_primary_returns(void **state)
 		uint8_t ek[CVTPM_EK_PUBLIC_MAX_SIZE];
 		struct attest a;
 
-		attest_begin(&a, true);
+		guest_attest_begin(&a, true);
 		assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
 		assert_int_equal(a.calls, 1);
 		assert_int_equal(a.manifest.len, cases[i].len);
@@ -361,7 +361,7 @@ static void all_services_are_the_vtpm(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, false);
+	guest_attest_begin(&a, false);
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
 	check_report(g, &a);
 	m = guest_at(g, a.manifest.address);
@@ -383,7 +383,7 @@ static void linux_tries_again_with_larger_buffers(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	a.report.size = SNP_REPORT_SIZE - 1;
 	a.manifest.size = 0;
 	a.certificates.size = 1;
@@ -403,7 +403,7 @@ static void what_does_not_fit_is_not_written_at_all(void **state)
 		struct cvtpm_svsm_registers regs = {.rax = 0x100000001, .rcx = GUEST_CAA + 8};
 		struct attest a;
 
-		attest_begin(&a, true);
+		guest_attest_begin(&a, true);
 		(which == 0 ? &a.report : which == 1 ? &a.manifest : &a.certificates)->size = 313;
 		attest_write(g, GUEST_CAA + 8, &a);
 		g->copies_out = 0;
@@ -422,7 +422,7 @@ static void certificates_are_optional(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	a.certificates.size = 0;
 	a.certificates.address = 0x123; /* of no meaning then */
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
@@ -437,7 +437,7 @@ static void buffers_of_exactly_the_right_size_do(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	a.report.size = SNP_REPORT_SIZE;
 	a.manifest.size = 314;
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
@@ -476,7 +476,7 @@ static void reserved_bytes_must_be_zero(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	for (size_t i = 0; i < 5; i++)
 		for (size_t j = 0; j < reserved[i][1]; j++)
@@ -501,7 +501,7 @@ static void the_nonce_is_64_bytes_within_a_page(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	for (uint32_t size = 0; size < 0x10000; size += size < 200 ? 1 : 997) {
 		if (size == 64)
@@ -549,7 +549,7 @@ static void buffers_are_aligned_and_the_guests_to_their_end(void **state)
 	g->hole = GUEST_BASE + 40 * PAGE;
 	for (size_t i = 0; i < 3; i++)
 		for (size_t j = 0; j < sizeof bad / sizeof bad[0]; j++) {
-			attest_begin(&a, true);
+			guest_attest_begin(&a, true);
 			attest_write(g, GUEST_CAA + 8, &a);
 			snp_put64(at + fields[i], bad[j].address);
 			snp_put32(at + fields[i] + 8, bad[j].size);
@@ -565,7 +565,7 @@ static void the_structure_may_lie_anywhere_in_the_guest(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, crossing, &a);
 	assert_int_equal(call(g, 0x100000001, crossing), SVSM_SUCCESS);
 	attest_write(g, GUEST_END - 0x58, &a);
@@ -586,7 +586,7 @@ static void unknown_services_and_versions_are_refused(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	for (size_t i = 0; i < 16; i++) {
 		at[0x40 + i] ^= 0x10;
@@ -610,7 +610,7 @@ static void results_do_not_lie_on_each_other(void **state)
 
 	(void)state;
 	for (unsigned pair = 0; pair < 3; pair++) {
-		attest_begin(&a, true);
+		guest_attest_begin(&a, true);
 		if (pair == 0)
 			a.manifest.address = a.report.address;
 		else if (pair == 1)
@@ -630,7 +630,7 @@ static void results_may_lie_on_what_was_read(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	a.report.address = GUEST_CAA;     /* on the structure */
 	a.manifest.address = GUEST_NONCE; /* on the nonce */
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
@@ -654,7 +654,7 @@ static void changes_between_check_and_use_have_no_effect(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	memcpy(guest_at(g, GUEST_BASE + 6 * PAGE), a.nonce, 64); /* out of its reach */
 	snp_put64(guest_at(g, GUEST_CAA + 8) + 0x10, GUEST_BASE + 6 * PAGE);
@@ -752,7 +752,7 @@ static void a_second_thread_harms_its_guest_alone(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	assert_int_equal(pthread_create(&thread, NULL, scribble, &s), 0);
 	while (!s.running)
@@ -771,7 +771,7 @@ static void a_second_thread_harms_its_guest_alone(void **state)
 	assert_true(commands > 0 && attested > 0);
 	/* The TPM and the AMD-SP are as they were. */
 	assert_int_equal(guest_send(g, GUEST_BASE, get_random, sizeof get_random), 28);
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
 	end_guest(g);
 }
@@ -818,7 +818,7 @@ static void what_a_guest_puts_at_the_eks_handle_is_not_attested(void **state)
 	assert_int_equal(tpm_evict_control(&g->client, TPM_RH_OWNER, key, ek->handle), 0);
 	assert_int_equal(tpm_flush_context(&g->client, key), 0);
 
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	assert_int_equal(attest_as_linux(g, &a), SVSM_SUCCESS);
 	assert_int_equal(a.manifest.len, genuine_len);
 	assert_memory_equal(guest_at(g, a.manifest.address), genuine, genuine_len);
@@ -832,7 +832,7 @@ static void after_change_eps_nothing_is_attested(void **state)
 
 	(void)state;
 	assert_int_equal(tpm_change_eps(&g->client), 0);
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	refuse_attest(g, true, GUEST_CAA + 8, SVSM_ERR_INVALID_REQUEST);
 	refuse_attest(g, false, GUEST_CAA + 8, SVSM_ERR_INVALID_REQUEST);
@@ -846,7 +846,7 @@ static void a_tpm_in_failure_mode_is_not_attested(void **state)
 
 	(void)state;
 	cvtpm_instance_fail_until_reset(g->instance, "a test");
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	refuse_attest(g, true, GUEST_CAA + 8, SVSM_ERR_INVALID_REQUEST);
 	assert_int_equal(guest_send(g, GUEST_BASE, get_random, sizeof get_random), 10);
@@ -861,7 +861,7 @@ static void no_report_is_an_invalid_request(void **state)
 	struct attest a;
 
 	(void)state;
-	attest_begin(&a, true);
+	guest_attest_begin(&a, true);
 	attest_write(g, GUEST_CAA + 8, &a);
 	cvtpm_amdsp_set_faults(cvtpm_amdsp_of(g->provider), &faults);
 	refuse_attest(g, true, GUEST_CAA + 8, SVSM_ERR_INVALID_REQUEST);
