@@ -7,22 +7,17 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/swtpm.h"
+#include "cli/swtpm_channel.h"
 #include "crypto/crypto.h"
 #include "serve/control_protocol.h"
 #include "serve/frame.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#define DEFAULT_HOST "127.0.0.1"
-#define DEFAULT_PORT "6545"
 
 /* A request may wait for a command that runs; making an RSA key takes long. */
 #define PATIENCE_SECONDS          120
@@ -35,7 +30,7 @@ struct ioctl_options {
 	enum control_number number; /* 0: none yet */
 	const char *value;          /* of the command */
 	const char *file;           /* of --save and --load */
-	int fd;
+	struct swtpm_channel channel;
 };
 
 enum ioctl_option {
@@ -207,127 +202,7 @@ static const struct argp ioctl_argp = {
 	NULL,
 	NULL};
 
-/* ---- the connection ---- */
-
-static void set_patience(int fd, time_t seconds)
-{
-	const struct timeval patience = {.tv_sec = seconds};
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-}
-
-static int connect_unix(const char *path, time_t patience)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof address.sun_path) {
-		errno = ENAMETOOLONG;
-	} else if (fd >= 0) {
-		strcpy(address.sun_path, path);
-		set_patience(fd, patience);
-		if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-			return fd;
-	}
-	cli_error("cannot connect to %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* "HOST:PORT", each of which may be missing; "[ADDR]:PORT". */
-static bool split_address(const char *text, char host[256], char port[16])
-{
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : strlen(text);
-
-	if (text[0] == '[' && len > 1 && text[len - 1] == ']')
-		text++, len -= 2;
-	if (len >= 256 || (colon && strlen(colon + 1) >= 16))
-		return false;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	strcpy(port, colon ? colon + 1 : "");
-	if (!*host)
-		strcpy(host, DEFAULT_HOST);
-	if (!*port)
-		strcpy(port, DEFAULT_PORT);
-	return true;
-}
-
-static int connect_tcp(const char *text, time_t patience)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	char host[256], port[16];
-	int fd = -1, why = EAI_NONAME;
-
-	if (split_address(text, host, port))
-		why = getaddrinfo(host, port, &hints, &found);
-	if (why != 0) {
-		cli_error("--tcp %s: %s", text, gai_strerror(why));
-		return -1;
-	}
-	for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			continue;
-		set_patience(fd, patience);
-		if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
-			continue;
-		why = errno;
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(found);
-	if (fd < 0)
-		cli_error("cannot connect to port %s of %s: %s", port, host, strerror(why));
-	return fd;
-}
-
-static int fail(const struct ioctl_options *o, const char *what)
-{
-	cli_error("%s: %s: %s", control_name(o->number), what,
-		  errno == EAGAIN ? "the TPM does not answer" : strerror(errno));
-	return CLI_FAULT;
-}
-
-static int put(const struct ioctl_options *o, const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-
-	while (len > 0) {
-		const ssize_t n = send(o->fd, at, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(o, "cannot send");
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int get(const struct ioctl_options *o, void *bytes, size_t len)
-{
-	uint8_t *at = bytes;
-
-	while (len > 0) {
-		const ssize_t n = recv(o->fd, at, len, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EPIPE;
-		if (n <= 0)
-			return fail(o, "no answer");
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
+/* ---- asking ---- */
 
 static int told(const struct ioctl_options *o, uint32_t result)
 {
@@ -347,11 +222,13 @@ static int ask(const struct ioctl_options *o, const uint8_t *body, size_t len, u
 	frame_put_u32(request, o->number);
 	if (len)
 		memcpy(request + 4, body, len);
-	if (put(o, request, 4 + len) != 0 || get(o, answer, 4) != 0)
+	if (swtpm_channel_put(&o->channel, request, 4 + len) != 0 ||
+	    swtpm_channel_get(&o->channel, answer, 4) != 0)
 		return CLI_FAULT;
 	if (frame_get_u32(answer) != CONTROL_SUCCESS)
 		return told(o, frame_get_u32(answer));
-	return get(o, answer + 4, answer_len - 4) == 0 ? CLI_YES : CLI_FAULT;
+	return swtpm_channel_get(&o->channel, answer + 4, answer_len - 4) == 0 ? CLI_YES
+									       : CLI_FAULT;
 }
 
 /* ---- commands ---- */
@@ -431,7 +308,7 @@ static int info(const struct ioctl_options *o)
 		cli_error("GET_INFO: an answer of %u bytes is too long", (unsigned)len);
 		return CLI_FAULT;
 	}
-	if (get(o, text, len) != 0)
+	if (swtpm_channel_get(&o->channel, text, len) != 0)
 		return CLI_FAULT;
 	text[len] = '\0';
 	printf("%s\n", text);
@@ -444,10 +321,12 @@ static int hash_part(struct ioctl_options *o, const uint8_t *data, size_t len)
 
 	o->number = CONTROL_HASH_DATA;
 	frame_put_u32(head, CONTROL_HASH_DATA);
-	if (put(o, head, 4) != 0)
+	if (swtpm_channel_put(&o->channel, head, 4) != 0)
 		return CLI_FAULT;
 	frame_put_u32(head, (uint32_t)len);
-	if (put(o, head, 4) != 0 || put(o, data, len) != 0 || get(o, answer, 4) != 0)
+	if (swtpm_channel_put(&o->channel, head, 4) != 0 ||
+	    swtpm_channel_put(&o->channel, data, len) != 0 ||
+	    swtpm_channel_get(&o->channel, answer, 4) != 0)
 		return CLI_FAULT;
 	return told(o, frame_get_u32(answer));
 }
@@ -490,7 +369,7 @@ static int write_blob(const struct ioctl_options *o, size_t len)
 	while (status == CLI_YES && len > 0) {
 		const size_t part = len < sizeof chunk ? len : sizeof chunk;
 
-		if (get(o, chunk, part) != 0) {
+		if (swtpm_channel_get(&o->channel, chunk, part) != 0) {
 			close(fd);
 			return CLI_FAULT;
 		}
@@ -513,8 +392,9 @@ static int save(const struct ioctl_options *o)
 	frame_put_u32(body, 1); /* not under the key of its file */
 	frame_put_u32(body + 4, blob_type(o->value));
 	frame_put_u32(body + 8, 0);
-	if (put(o, (uint8_t[4]){0, 0, 0, CONTROL_GET_STATEBLOB}, 4) != 0 ||
-	    put(o, body, sizeof body) != 0 || get(o, answer, 4) != 0)
+	if (swtpm_channel_put(&o->channel, (uint8_t[4]){0, 0, 0, CONTROL_GET_STATEBLOB}, 4) != 0 ||
+	    swtpm_channel_put(&o->channel, body, sizeof body) != 0 ||
+	    swtpm_channel_get(&o->channel, answer, 4) != 0)
 		return CLI_FAULT;
 	const uint32_t result = frame_get_u32(answer);
 
@@ -524,7 +404,7 @@ static int save(const struct ioctl_options *o)
 	}
 	if (result != CONTROL_SUCCESS)
 		return told(o, result);
-	if (get(o, answer + 4, 12) != 0)
+	if (swtpm_channel_get(&o->channel, answer + 4, 12) != 0)
 		return CLI_FAULT;
 	if (frame_get_u32(answer + 8) != frame_get_u32(answer + 12) ||
 	    frame_get_u32(answer + 12) > CONTROL_BLOB_MAX) {
@@ -545,7 +425,7 @@ static int send_blob(const struct ioctl_options *o, int file, size_t len)
 	frame_put_u32(head + 4, 0);
 	frame_put_u32(head + 8, blob_type(o->value));
 	frame_put_u32(head + 12, (uint32_t)len);
-	if (put(o, head, sizeof head) != 0)
+	if (swtpm_channel_put(&o->channel, head, sizeof head) != 0)
 		return CLI_FAULT;
 	while (status == CLI_YES && len > 0) {
 		const ssize_t n = read(file, chunk, len < sizeof chunk ? len : sizeof chunk);
@@ -555,11 +435,11 @@ static int send_blob(const struct ioctl_options *o, int file, size_t len)
 				  n < 0 ? strerror(errno) : "it has become shorter");
 			return CLI_FAULT;
 		}
-		status = put(o, chunk, (size_t)n);
+		status = swtpm_channel_put(&o->channel, chunk, (size_t)n);
 		len -= (size_t)n;
 	}
 	cvtpm_wipe(chunk, sizeof chunk);
-	if (status != CLI_YES || get(o, head, 4) != 0)
+	if (status != CLI_YES || swtpm_channel_get(&o->channel, head, 4) != 0)
 		return CLI_FAULT;
 	return told(o, frame_get_u32(head));
 }
@@ -614,17 +494,17 @@ static int run(struct ioctl_options *o)
 
 int cmd_swtpm_ioctl(int argc, char **argv)
 {
-	struct ioctl_options o = {.fd = -1};
+	struct ioctl_options o = {.channel = {.fd = -1}};
 
 	argp_parse(&ioctl_argp, argc, argv, 0, NULL, &o);
 	const time_t patience =
 		o.number == CONTROL_SHUTDOWN ? SHUTDOWN_PATIENCE_SECONDS : PATIENCE_SECONDS;
 
-	o.fd = o.unix_path ? connect_unix(o.unix_path, patience) : connect_tcp(o.tcp, patience);
-	if (o.fd < 0)
+	o.channel.doing = control_name(o.number);
+	if (swtpm_channel_open(&o.channel, o.unix_path, o.tcp, patience) != 0)
 		return CLI_FAULT;
 	const int status = run(&o);
 
-	close(o.fd);
+	close(o.channel.fd);
 	return status;
 }

@@ -43,7 +43,7 @@ struct swtpm_options {
 	struct cvtpm_serve_passed passed;
 	int daemon_fd; /* -1: in the foreground */
 	enum swtpm_seccomp seccomp;
-	bool unguarded; /* the filter was asked for, and there is none */
+	bool unsettled; /* something that was asked for is not to be had */
 
 	struct cli_tpm *tpm;
 	struct tpm_options tpm_options;
@@ -433,19 +433,28 @@ static const struct argp chardev_argp = {
 
 /* ---- running ---- */
 
+/* What is still to be had when the TPM is. */
+static int settle(const struct swtpm_options *o)
+{
+	if (swtpm_pid_write(&o->pid) != 0)
+		return CLI_FAULT;
+	if (swtpm_seccomp_begin(o->seccomp) == 0)
+		return 0;
+	cli_error("--seccomp: the kernel takes no filter of system calls: %s; say action=none to "
+		  "go without",
+		  strerror(errno));
+	return CLI_FAULT;
+}
+
 static void is_ready(void *context, const char *line)
 {
 	struct swtpm_options *o = context;
 
 	if (o->log.level > 0)
 		cli_error("%s", line);
-	(void)swtpm_pid_write(&o->pid);
-	if (swtpm_seccomp_begin(o->seccomp) < 0) {
-		cli_error("--seccomp: the kernel takes no filter of system calls: %s; say "
-			  "action=none to go without",
-			  strerror(errno));
-		o->unguarded = true;
-		raise(SIGTERM); /* in order */
+	if (settle(o) != 0) {
+		o->unsettled = true;
+		raise(SIGTERM); /* to end in order */
 		return;
 	}
 	swtpm_log_alone(&o->log);
@@ -531,7 +540,7 @@ static int serve(struct swtpm_options *o)
 
 	cli_tpm_close(&tpm);
 	cvtpm_wipe(o->keys, sizeof o->keys);
-	return err < 0 || o->unguarded ? CLI_FAULT : CLI_YES;
+	return err < 0 || o->unsettled ? CLI_FAULT : CLI_YES;
 }
 
 static int say_capabilities(void)

@@ -220,6 +220,13 @@ def test_pid_by_descriptor(family, tmp_path):
     os.close(fd)
 
 
+@pytest.mark.parametrize("daemon", [[], ["--daemon"]], ids=["front", "background"])
+def test_a_pid_file_that_cannot_be_written_is_a_fault(ours, tmp_path, daemon):
+    result = ours.run("swtpm", "socket", *options(tmp_path, "--pid", "file=/nonexistent/pid", *daemon))
+    assert result.returncode == 2 and "cannot write /nonexistent/pid" in result.stderr
+    assert not (tmp_path / "ctrl").exists()
+
+
 # ---- the log ----
 
 def test_the_log(ours, tmp_path):
