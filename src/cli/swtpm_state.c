@@ -14,11 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUR_FOLDER     "cvtpm"
-#define OUR_FILE       "data.mdb"
-#define FOREIGN_FILE   "tpm2-00.permall"
-#define VOLATILE_STATE "libtpms/volatilestate"
-#define SAVED_STATE    "libtpms/savestate"
+#define OUR_FOLDER   "cvtpm"
+#define OUR_FILE     "data.mdb"
+#define FOREIGN_FILE "tpm2-00.permall"
 
 static void set_dir(struct argp_state *state, const char *option, const char *dir,
 		    struct swtpm_state *where)
@@ -109,13 +107,24 @@ struct sizes {
 	size_t permanent, volatile_state, saved;
 };
 
+/* The engines' records of a running TPM, and of TPM2_Shutdown(STATE); all others stay. */
+static const char *const volatile_states[] = {"libtpms/volatilestate", "tpm/volatile", NULL};
+static const char *const saved_states[] = {"libtpms/savestate", "tpm/saved", NULL};
+
+static bool is_one_of(const char *key, const char *const *keys)
+{
+	while (*keys && strcmp(*keys, key) != 0)
+		keys++;
+	return *keys != NULL;
+}
+
 static int add_size(void *context, const char *key, size_t len)
 {
 	struct sizes *sizes = context;
 
-	if (strcmp(key, VOLATILE_STATE) == 0)
+	if (is_one_of(key, volatile_states))
 		sizes->volatile_state += len;
-	else if (strcmp(key, SAVED_STATE) == 0)
+	else if (is_one_of(key, saved_states))
 		sizes->saved += len;
 	else
 		sizes->permanent += len;

@@ -33,15 +33,12 @@ def words(*values):
 
 
 class Family:
-    """The programs named swtpm, swtpm_setup and swtpm_ioctl of one maker."""
+    """The programs named swtpm, swtpm_setup and swtpm_ioctl: "cvtpm" ours, "native" ours with that engine, "swtpm"."""
 
     def __init__(self, name):
-        self.name = name
-        self.folder = str(pathlib.Path(ct.CVTPM).resolve().parent / "swtpm") if name == "cvtpm" else "/usr/bin"
-
-    @property
-    def ours(self):
-        return self.name == "cvtpm"
+        self.name, self.ours = name, name != "swtpm"
+        self.folder = str(pathlib.Path(ct.CVTPM).resolve().parent / "swtpm") if self.ours else "/usr/bin"
+        self.options = ["--engine", "native"] if name == "native" else []  # of swtpm and swtpm_setup
 
     def path(self, program):
         return f"{self.folder}/{program}"
@@ -56,7 +53,7 @@ class Family:
                               timeout=ct.LIMIT, env=environment, **others)
 
     def setup(self, folder, *arguments, **others):
-        result = self.run("swtpm_setup", "--tpm2", "--tpm-state", folder, *arguments, **others)
+        result = self.run("swtpm_setup", "--tpm2", "--tpm-state", folder, *self.options, *arguments, **others)
         assert result.returncode == 0, result.stdout + result.stderr
         return result
 

@@ -1,4 +1,5 @@
 """QEMU's recorded control traffic, played to our swtpm and to swtpm itself."""
+import json
 import struct
 
 import pytest
@@ -9,10 +10,15 @@ import swtpm_test as st
 SIZES = pytest.mark.parametrize("size", [0xF80, 0x1000], ids=["crb", "tis"])
 
 
+@pytest.fixture(params=st.families() + ["native"])
+def family(request):
+    return st.Family(request.param)
+
+
 def running(family, tmp_path, *options):
     folder = tmp_path / family.name
     folder.mkdir(exist_ok=True)
-    return st.Running(family, "--tpm2", "--tpmstate", f"dir={folder}", "--ctrl",
+    return st.Running(family, "--tpm2", *family.options, "--tpmstate", f"dir={folder}", "--ctrl",
                       f"type=unixio,path={folder}/ctrl", "--terminate", *options)
 
 
@@ -103,3 +109,15 @@ def test_a_client_of_the_control_channel_that_goes_ends_nothing(family, tmp_path
         assert m.data.get_random(4)
         m.data.close()
         assert server.wait() == 0
+
+
+def test_the_states_of_a_stopped_machine_are_listed(family, tmp_path):
+    with running(family, tmp_path) as server:
+        m = machine(family, tmp_path, server).play("begin", "init")
+        assert m.data.startup() == 0
+        assert m.control.result(st.STORE_VOLATILE) == 0
+        m.play("end")
+        m.data.close()
+        assert server.wait() == 0
+    said = family.run("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={tmp_path / family.name}", "--print-states")
+    assert {s["name"] for s in json.loads(said.stdout)["states"]} == {"permall", "volatilestate"}
