@@ -60,10 +60,11 @@ def free_ports():
 
 
 class Keeper:
-    """Ends the process groups that it was told of when this process is gone, however it went."""
+    """Ends the process groups that it was told of when this process is gone, however it went. Its folder goes then,
+    too; it has a short name, for sockets."""
 
     PROGRAM = """
-import os, signal, sys
+import os, shutil, signal, sys
 groups = set()
 for line in sys.stdin:
     (groups.discard if line[0] == "-" else groups.add)(abs(int(line)))
@@ -72,11 +73,13 @@ for group in groups:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
+shutil.rmtree(sys.argv[1])
 """
 
     def __init__(self):
-        self.process = subprocess.Popen([sys.executable, "-c", self.PROGRAM], stdin=subprocess.PIPE, text=True,
-                                        start_new_session=True)
+        self.folder = tempfile.mkdtemp(prefix="kl-", dir="/tmp")
+        self.process = subprocess.Popen([sys.executable, "-c", self.PROGRAM, self.folder], stdin=subprocess.PIPE,
+                                        text=True, start_new_session=True)
 
     def tell(self, number):
         self.process.stdin.write(f"{number}\n")
@@ -161,7 +164,6 @@ class Site:
         self.script.unlink(missing_ok=True)
         self.script.symlink_to(self.cvtpm)
         self.keeper = Keeper()
-        self.sockets = tempfile.mkdtemp(prefix="kl-", dir="/tmp")  # where Keylime has no right to /run; a short name
 
     def __enter__(self):
         return self
@@ -169,7 +171,6 @@ class Site:
     def __exit__(self, *_):
         with contextlib.ExitStack() as last_first:  # and each, whatever becomes of the others
             last_first.callback(self.keeper.close)
-            last_first.callback(shutil.rmtree, self.sockets)
             for name in list(self.servers):
                 last_first.callback(self.stop_server, name)
             last_first.callback(self.stop_machine)
@@ -203,7 +204,7 @@ class Site:
 
     def start_server(self, name, port, **env):
         self.servers[name] = Process(self.keeper, [self.program(f"keylime_{name}")], self.work / f"{name}.log", port,
-                                     env=self.env(XDG_RUNTIME_DIR=self.sockets, **env), cwd=self.work)
+                                     env=self.env(XDG_RUNTIME_DIR=self.keeper.folder, **env), cwd=self.work)
 
     def stop_server(self, name):
         server = self.servers.pop(name)

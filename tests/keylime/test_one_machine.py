@@ -19,7 +19,7 @@ import one_machine
 keeper = one_machine.Keeper()
 process = one_machine.Process(keeper, ["/bin/sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait"], sys.argv[2])
 process.wait_until(lambda: process.text().strip(), "child")
-print(process.text().strip(), flush=True)
+print(process.text().strip(), keeper.folder, flush=True)
 time.sleep(1000)
 """
 
@@ -34,14 +34,14 @@ def gone(pid):
 def test_processes_end_with_the_process_that_started_them_however_it_ends(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", PROGRAM, ROOT / "keylime", tmp_path / "log"],
                               stdout=subprocess.PIPE, text=True)
-    grandchild = int(parent.stdout.readline())
-    assert not gone(grandchild)
+    grandchild, folder = parent.stdout.readline().split()
+    assert not gone(grandchild) and os.path.isdir(folder)
     parent.kill()
     parent.wait()
     end = time.monotonic() + 60
-    while not gone(grandchild) and time.monotonic() < end:
+    while not (gone(grandchild) and not os.path.exists(folder)) and time.monotonic() < end:
         time.sleep(0.1)
-    assert gone(grandchild)
+    assert gone(grandchild) and not os.path.exists(folder)
 
 
 def test_a_program_that_does_not_start_leaves_its_words_and_nothing_else(tmp_path):

@@ -23,6 +23,7 @@ def test_a_second_boot_of_an_ephemeral_machine_has_a_new_ek_and_uuid_and_attests
 
 def test_a_second_boot_of_a_persistent_machine_is_the_same_machine(site):
     """Same EK and EK certificate, same UUID, and a report index that speaks of the new boot."""
+    site.stop_machine()
     state = site.work / "state"
     subprocess.run([site.cvtpm, "manufacture", "--state", state, "--lab", "--lab-dir", site.lab, "--ek", "rsa2048",
                     "--pcr-banks", "sha1,sha256"], check=True, capture_output=True, timeout=300)

@@ -40,6 +40,7 @@ def test_a_registrar_whose_gate_has_no_script_does_not_start(site):
 
 
 def test_an_agent_with_good_evidence_registers_and_may_be_added_to_push(site, script):
+    site.stop_machine()
     site.start_tpm()
     site.boot()
     site.start_agent()
