@@ -23,7 +23,7 @@ tpm_rc audit_session(struct tpm *t, const struct frame_session *fs, const TPM2B_
 	CHANGE(t, s->auditDigest);
 	if (!(s->bits & SESSION_AUDIT) || fs->attributes & TPMA_SESSION_AUDITRESET) {
 		s->bits |= SESSION_AUDIT;
-		s->bits &= ~(uint32_t)(SESSION_BOUND | SESSION_DA_BOUND | SESSION_LOCKOUT_BOUND);
+		s->bits &= ~(uint32_t)SESSION_BOUND; /* a wrong HMAC still counts as it did */
 		s->auditDigest.size = hash_size(s->authHash);
 		memset(s->auditDigest.buffer, 0, sizeof s->auditDigest.buffer);
 		SET(t, t->exclusive, fs->handle);

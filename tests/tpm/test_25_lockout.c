@@ -324,6 +324,109 @@ static void lockoutAuth_is_closed_before_it_is_compared(void **state)
 	OK(lock_reset(r, "secret"));
 }
 
+/* A session with AES whose key is made of the authValue of `bind`, as who believes that it
+ * is `password` knows it. */
+static struct client_session bound_session(struct rig *r, TPM_SE type, TPM_HANDLE bind,
+					   const char *password)
+{
+	struct StartAuthSession_in in = {.tpmKey = TPM_RH_NULL,
+					 .bind = bind,
+					 .nonceCaller.size = 32,
+					 .sessionType = type,
+					 .symmetric = {TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}},
+					 .authHash = TPM_ALG_SHA256};
+	struct StartAuthSession_out out;
+	struct client_session s = {.authHash = in.authHash, .symmetric = in.symmetric};
+
+	OK(RIG_RUN(r, StartAuthSession, &in, &out));
+	s.handle = out.handle;
+	s.nonceTPM = out.nonceTPM;
+	s.nonceCaller = in.nonceCaller;
+	OK(client_session_key(&s, (struct cvtpm_octets){password, strlen(password)},
+			      (struct cvtpm_octets){NULL, 0}));
+	return s;
+}
+
+static tpm_rc use_session(struct rig *r, struct client_session *s, TPMA_SESSION attribute)
+{
+	struct GetRandom_in in = {.bytesRequested = 8};
+	tpm_rc rc;
+
+	s->attributes = TPMA_SESSION_CONTINUESESSION | attribute;
+	do {
+		rig_sessions(r, s, 1);
+		rc = RIG_RUN(r, GetRandom, &in, NULL);
+	} while (rc == TPM_RC_RETRY && on_libtpms(r));
+	*s = r->sessions[0];
+	return rc;
+}
+
+/* Who guesses the authValue by the key of a session that is bound to it is counted, whatever
+ * the session is, and also when somebody else has made an audit session of it. */
+static void bound_sessions_are_no_way_around(void **state)
+{
+	struct rig *r = *state;
+	struct client_session s, wrong;
+
+	begin_lockout(r);
+	for (int i = 0; i < 2; i++) {
+		TPM_SE type = i ? TPM_SE_POLICY : TPM_SE_HMAC;
+
+		s = bound_session(r, type, INDEX, "right");
+		OK(use_session(r, &s, TPMA_SESSION_ENCRYPT));
+		rig_flush(r, s.handle);
+		s = bound_session(r, type, INDEX, "wrong");
+		RC(use_session(r, &s, TPMA_SESSION_ENCRYPT), FAILED);
+		rig_flush(r, s.handle);
+		assert_int_equal(tries(r), i + 1);
+		s = bound_session(r, type, INDEX + 1, "wrong");
+		RC(use_session(r, &s, TPMA_SESSION_ENCRYPT), RC_S(1, TPM_RC_BAD_AUTH));
+		rig_flush(r, s.handle);
+	}
+	s = bound_session(r, TPM_SE_HMAC, INDEX, "right");
+	OK(use_session(r, &s, TPMA_SESSION_AUDIT));
+	wrong = s;
+	wrong.sessionKey.buffer[0] ^= 1;
+	RC(use_session(r, &wrong, TPMA_SESSION_AUDIT), FAILED);
+	assert_int_equal(tries(r), 3);
+	RC(use_session(r, &s, TPMA_SESSION_AUDIT), TPM_RC_LOCKOUT);
+}
+
+static void bound_sessions_to_lockoutAuth_have_one_try(void **state)
+{
+	struct rig *r = *state;
+	struct HierarchyChangeAuth_in in = {.authHandle = TPM_RH_LOCKOUT,
+					    .newAuth = rig_auth("secret")};
+	struct client_session s;
+
+	OK(RIG_RUN(r, HierarchyChangeAuth, &in, NULL));
+	s = bound_session(r, TPM_SE_POLICY, TPM_RH_LOCKOUT, "secret");
+	OK(use_session(r, &s, TPMA_SESSION_ENCRYPT));
+	rig_flush(r, s.handle);
+	s = bound_session(r, TPM_SE_POLICY, TPM_RH_LOCKOUT, "wrong");
+	RC(use_session(r, &s, TPMA_SESSION_ENCRYPT), FAILED);
+	RC(lock_reset(r, "secret"), TPM_RC_LOCKOUT);
+}
+
+/* Nothing would count the uses of a session that is bound to a PIN. */
+static void no_session_is_bound_to_a_pin(void **state)
+{
+	struct rig *r = *state;
+	struct StartAuthSession_in in = {.tpmKey = TPM_RH_NULL,
+					 .bind = INDEX,
+					 .nonceCaller.size = 32,
+					 .sessionType = TPM_SE_HMAC,
+					 .symmetric.algorithm = TPM_ALG_NULL,
+					 .authHash = TPM_ALG_SHA256};
+
+	NATIVE_ONLY(r); /* libtpms lets a PIN be guessed so */
+	rig_define(r, INDEX,
+		   TPMA_NV_OWNERREAD | TPMA_NV_OWNERWRITE | TPMA_NV_NO_DA |
+			   TPM_NT_PIN_FAIL << TPMA_NV_TPM_NT_SHIFT,
+		   8, "1234");
+	RC(RIG_RUN(r, StartAuthSession, &in, NULL), RC_H(2, TPM_RC_HANDLE));
+}
+
 /* A policy that does not let the value be compared costs no try. */
 static void lockoutAuth_is_not_closed_by_what_is_not_compared(void **state)
 {
@@ -414,6 +517,9 @@ int main(void)
 		OBJECT_TEST(lockoutAuth_25_2_has_one_try),
 		OBJECT_TEST(lockoutAuth_is_closed_before_it_is_compared),
 		OBJECT_TEST(lockoutAuth_is_not_closed_by_what_is_not_compared),
+		OBJECT_TEST(bound_sessions_are_no_way_around),
+		OBJECT_TEST(bound_sessions_to_lockoutAuth_have_one_try),
+		OBJECT_TEST(no_session_is_bound_to_a_pin),
 		OBJECT_TEST(lockoutAuth_25_3_recovers_at_a_start),
 		OBJECT_TEST(DictionaryAttackParameters_25_3),
 		OBJECT_TEST(DictionaryAttackParameters_25_3_extremes),

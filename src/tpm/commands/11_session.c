@@ -23,12 +23,15 @@ static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, 
 	return rc & RC_FMT1 ? RC_P(2, rc) : rc;
 }
 
-/* Part 1, 19.6.10: the entity as it is now. */
+/* Part 1, 19.6.10: the entity as it is now. A policy session is not bound, but its key is
+ * made of the entity's authValue all the same: each use of it can be a guess. */
 static void bind_session(struct tpm *t, struct tpm_session *s, TPM_HANDLE entity)
 {
-	s->bits |= SESSION_BOUND;
-	entity_name(t, entity, &s->boundName);
-	s->boundAuth = *entity_auth(t, entity);
+	if (s->type == TPM_SE_HMAC) {
+		s->bits |= SESSION_BOUND;
+		entity_name(t, entity, &s->boundName);
+		s->boundAuth = *entity_auth(t, entity);
+	}
 	if (!entity_da_exempt(t, entity))
 		s->bits |= SESSION_DA_BOUND;
 	if (entity == TPM_RH_LOCKOUT)
@@ -76,6 +79,8 @@ COMMAND_BODY(StartAuthSession)
 	    HANDLE_TYPE(in->bind) != TPM_HT_NV_INDEX && HANDLE_TYPE(in->bind) != TPM_HT_PCR &&
 	    (!object_get(t, in->bind) || object_get(t, in->bind)->sensitive.size == 0))
 		return RC_H(2, TPM_RC_HANDLE);
+	if (HANDLE_TYPE(in->bind) == TPM_HT_NV_INDEX && nv_is_pin(nv_find(t, in->bind)))
+		return RC_H(2, TPM_RC_HANDLE); /* its uses would be guesses that nobody counts */
 	TRY(recover_salt(t, in, &t->frame.scratch));
 	TRY(session_create(t, in->sessionType, &s));
 	s->authHash = in->authHash;
@@ -87,7 +92,7 @@ COMMAND_BODY(StartAuthSession)
 	session_reset_policy(t, s);
 	s->nonceTPM.size = hash_size(in->authHash);
 	TRY(tpm_random(t, s->nonceTPM.buffer, s->nonceTPM.size));
-	if (in->bind != TPM_RH_NULL && in->sessionType == TPM_SE_HMAC)
+	if (in->bind != TPM_RH_NULL)
 		bind_session(t, s, in->bind);
 	TRY(session_key(t, s, in->bind, &in->nonceCaller, &t->frame.scratch));
 	out->handle = s->handle;
