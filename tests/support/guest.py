@@ -186,11 +186,15 @@ class Guest:
         command += [str(a) for a in door]
         self.command = [str(c) for c in command]
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
-        self.agent = self._connect(agent)
-        self.qmp = None
+        self.agent = self.qmp = None
         self._qmp_path = qmp
-        if wait and not incoming:
-            self.wait_up()
+        try:
+            self.agent = self._connect(agent)
+            if wait and not incoming:
+                self.wait_up()
+        except BaseException:
+            self.quit()
+            raise
 
     def _connect(self, path):
         end = time.monotonic() + LIMIT
@@ -237,6 +241,8 @@ class Guest:
                 byte = self.agent.recv(1)
             except TimeoutError:
                 raise AssertionError("the guest says nothing: " + self.said()) from None
+            except ConnectionResetError:
+                byte = b""
             if not byte:
                 raise AssertionError("QEMU ended: " + self.said())
             line += byte
@@ -305,7 +311,8 @@ class Guest:
         if self.qmp:
             self.qmp.close()
             self.qmp = None
-        self.agent.close()
+        if self.agent:
+            self.agent.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
