@@ -402,6 +402,30 @@ static void PCR_resume_keeps_the_static_registers(void **state)
 	is_filled(r, 0, 0, 0);
 }
 
+/* A TPM2_Shutdown that could not be stored is none: older values must not come back by it. */
+static void PCR_resume_needs_a_shutdown_that_succeeded(void **state)
+{
+	struct rig *r = *state;
+	struct Shutdown_in in = {.shutdownType = TPM_SU_STATE};
+	struct GetRandom_in random = {.bytesRequested = 8};
+
+	NATIVE_ONLY(r);
+	shut_down(r, TPM_SU_STATE);
+	OK(rig_startup(r, TPM_SU_STATE));
+	OK(extend(r, 0, TPM_ALG_SHA256, 1));
+	r->fail_commits = 1;
+	RC(RIG_RUN(r, Shutdown, &in, NULL), TPM_RC_NV_UNAVAILABLE);
+	OK(RIG_RUN(r, GetRandom, &random, NULL));
+	OK(r->engine->power_on(r->tpm));
+	RC(rig_startup(r, TPM_SU_STATE), RC_P(1, TPM_RC_VALUE));
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	OK(RIG_RUN(r, Shutdown, &in, NULL));
+	r->fail_commits = 1; /* and one that is stale cannot be made new by another */
+	RC(RIG_RUN(r, Shutdown, &in, NULL), TPM_RC_NV_UNAVAILABLE);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_STATE));
+}
+
 static void PCR_resume_needs_the_same_start(void **state)
 {
 	struct rig *r = *state;
@@ -525,6 +549,7 @@ int main(void)
 		OBJECT_TEST(PCR_Allocate_22_5_is_durable_or_undone),
 		OBJECT_TEST(PCR_initial_values),
 		OBJECT_TEST(PCR_resume_keeps_the_static_registers),
+		OBJECT_TEST(PCR_resume_needs_a_shutdown_that_succeeded),
 		OBJECT_TEST(PCR_resume_needs_the_same_start),
 		OBJECT_TEST(Hash_22_11_hcrtm_goes_into_pcr_0),
 		OBJECT_TEST(Hash_22_11_hcrtm_survives_a_restart),

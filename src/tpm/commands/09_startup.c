@@ -34,8 +34,9 @@ COMMAND_BODY(Shutdown)
 	}
 	nv_shutdown(t);
 	clock_shutdown(t);
-	t->run.orderly = in->shutdownType == TPM_SU_STATE ? ORDERLY_STATE : ORDERLY_CLEAR;
-	t->run.daUsed = 0;
-	t->dirty_monotone |= RECORD_RUN;
+	/* Undone if it cannot be stored: what was saved and that it was go together. */
+	SET(t, t->run.orderly, in->shutdownType == TPM_SU_STATE ? ORDERLY_STATE : ORDERLY_CLEAR);
+	SET(t, t->run.daUsed, 0);
+	DIRTY(t, RECORD_RUN);
 	return TPM_RC_SUCCESS;
 }
