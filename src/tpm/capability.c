@@ -17,145 +17,78 @@
 /* TPMS_CONTEXT but for the bytes of the context: sequence, handle, hierarchy, size. */
 #define CONTEXT_HEADER (8 + 4 + 4 + 2)
 
+/* clang-format off */
+static const TPMS_TAGGED_PROPERTY fixed_properties[] = {
+	{TPM_PT_FAMILY_INDICATOR, FOUR('2', '.', '0', 0)},
+	{TPM_PT_LEVEL, SPEC_LEVEL},
+	/* of the TPM Library, times 100; day and year of its date */
+	{TPM_PT_REVISION, SPEC_REVISION},
+	{TPM_PT_DAY_OF_YEAR, 312},
+	{TPM_PT_YEAR, 2019},
+	/* ours, not of the TCG's registry: nobody is pretended to be */
+	{TPM_PT_MANUFACTURER, MANUFACTURER},
+	{TPM_PT_VENDOR_STRING_1, FOUR('S', 'W', ' ', ' ')},
+	{TPM_PT_VENDOR_STRING_2, FOUR('c', 'v', 't', 'p')},
+	{TPM_PT_VENDOR_STRING_3, FOUR('m', 0, 0, 0)},
+	{TPM_PT_VENDOR_STRING_4, 0},
+	{TPM_PT_VENDOR_TPM_TYPE, 1},
+	{TPM_PT_FIRMWARE_VERSION_1, (uint32_t)(FIRMWARE_VERSION >> 32)},
+	{TPM_PT_FIRMWARE_VERSION_2, (uint32_t)FIRMWARE_VERSION},
+	{TPM_PT_INPUT_BUFFER, MAX_DIGEST_BUFFER},
+	{TPM_PT_HR_TRANSIENT_MIN, MAX_LOADED_OBJECTS},
+	{TPM_PT_HR_PERSISTENT_MIN, PERSISTENT_OBJECT_MIN},
+	{TPM_PT_HR_LOADED_MIN, MAX_LOADED_SESSIONS},
+	{TPM_PT_ACTIVE_SESSIONS_MAX, MAX_ACTIVE_SESSIONS},
+	{TPM_PT_PCR_COUNT, IMPLEMENTATION_PCR},
+	{TPM_PT_PCR_SELECT_MIN, PCR_SELECT_MAX},
+	/* contexts are told apart by 64 bits: no gap is too wide */
+	{TPM_PT_CONTEXT_GAP_MAX, 0xFFFFFFFF},
+	{TPM_PT_NV_COUNTERS_MAX, MAX_NV_INDICES},
+	{TPM_PT_NV_INDEX_MAX, MAX_NV_INDEX_SIZE},
+	/* indices and persistent objects share theirs */
+	{TPM_PT_MEMORY, TPMA_MEMORY_SHAREDNV},
+	{TPM_PT_CLOCK_UPDATE, CLOCK_UPDATE_MS},
+	{TPM_PT_CONTEXT_HASH, CONTEXT_HASH},
+	{TPM_PT_CONTEXT_SYM, TPM_ALG_AES},
+	{TPM_PT_CONTEXT_SYM_SIZE, 8 * MAX_SYM_KEY_BYTES},
+	{TPM_PT_ORDERLY_COUNT, ORDERLY_COUNT},
+	{TPM_PT_MAX_DIGEST, MAX_DIGEST_SIZE},
+	{TPM_PT_MAX_OBJECT_CONTEXT, CONTEXT_HEADER + MAX_CONTEXT_SIZE},
+	{TPM_PT_MAX_SESSION_CONTEXT, CONTEXT_HEADER + MAX_CONTEXT_SIZE},
+	/* PC Client, Platform TPM Profile 1.05 */
+	{TPM_PT_PS_FAMILY_INDICATOR, 1},
+	{TPM_PT_PS_LEVEL, 0},
+	{TPM_PT_PS_REVISION, 105},
+	{TPM_PT_PS_DAY_OF_YEAR, 248},
+	{TPM_PT_PS_YEAR, 2020},
+	/* no TPM2_Commit */
+	{TPM_PT_SPLIT_MAX, 0},
+	{TPM_PT_VENDOR_COMMANDS, 0},
+	{TPM_PT_NV_BUFFER_MAX, MAX_NV_BUFFER},
+	/* no FIPS 140 validation */
+	{TPM_PT_MODES, 0},
+	{TPM_PT_MAX_CAP_BUFFER, MAX_CAP_DATA},
+};
+/* clang-format on */
+
 static bool fixed_property(const struct tpm *t, TPM_PT property, uint32_t *value)
 {
 	switch (property) {
-	case TPM_PT_FAMILY_INDICATOR:
-		*value = FOUR('2', '.', '0', 0);
-		break;
-	case TPM_PT_LEVEL:
-		*value = SPEC_LEVEL;
-		break;
-	case TPM_PT_REVISION: /* of the TPM Library, times 100; day and year of its date */
-		*value = SPEC_REVISION;
-		break;
-	case TPM_PT_DAY_OF_YEAR:
-		*value = 312;
-		break;
-	case TPM_PT_YEAR:
-		*value = 2019;
-		break;
-	case TPM_PT_MANUFACTURER: /* ours, not of the TCG's registry: nobody is pretended to be */
-		*value = MANUFACTURER;
-		break;
-	case TPM_PT_VENDOR_STRING_1:
-		*value = FOUR('S', 'W', ' ', ' ');
-		break;
-	case TPM_PT_VENDOR_STRING_2:
-		*value = FOUR('c', 'v', 't', 'p');
-		break;
-	case TPM_PT_VENDOR_STRING_3:
-		*value = FOUR('m', 0, 0, 0);
-		break;
-	case TPM_PT_VENDOR_STRING_4:
-		*value = 0;
-		break;
-	case TPM_PT_VENDOR_TPM_TYPE:
-		*value = 1;
-		break;
-	case TPM_PT_FIRMWARE_VERSION_1:
-		*value = (uint32_t)(FIRMWARE_VERSION >> 32);
-		break;
-	case TPM_PT_FIRMWARE_VERSION_2:
-		*value = (uint32_t)FIRMWARE_VERSION;
-		break;
-	case TPM_PT_INPUT_BUFFER:
-		*value = MAX_DIGEST_BUFFER;
-		break;
-	case TPM_PT_HR_TRANSIENT_MIN:
-		*value = MAX_LOADED_OBJECTS;
-		break;
-	case TPM_PT_HR_PERSISTENT_MIN:
-		*value = PERSISTENT_OBJECT_MIN;
-		break;
-	case TPM_PT_HR_LOADED_MIN:
-		*value = MAX_LOADED_SESSIONS;
-		break;
-	case TPM_PT_ACTIVE_SESSIONS_MAX:
-		*value = MAX_ACTIVE_SESSIONS;
-		break;
-	case TPM_PT_PCR_COUNT:
-		*value = IMPLEMENTATION_PCR;
-		break;
-	case TPM_PT_PCR_SELECT_MIN:
-		*value = PCR_SELECT_MAX;
-		break;
-	case TPM_PT_CONTEXT_GAP_MAX: /* contexts are told apart by 64 bits: no gap is too wide */
-		*value = 0xFFFFFFFF;
-		break;
-	case TPM_PT_NV_COUNTERS_MAX:
-		*value = MAX_NV_INDICES;
-		break;
-	case TPM_PT_NV_INDEX_MAX:
-		*value = MAX_NV_INDEX_SIZE;
-		break;
-	case TPM_PT_MEMORY: /* indices and persistent objects share theirs */
-		*value = TPMA_MEMORY_SHAREDNV;
-		break;
-	case TPM_PT_CLOCK_UPDATE:
-		*value = CLOCK_UPDATE_MS;
-		break;
-	case TPM_PT_CONTEXT_HASH:
-		*value = CONTEXT_HASH;
-		break;
-	case TPM_PT_CONTEXT_SYM:
-		*value = TPM_ALG_AES;
-		break;
-	case TPM_PT_CONTEXT_SYM_SIZE:
-		*value = 8 * MAX_SYM_KEY_BYTES;
-		break;
-	case TPM_PT_ORDERLY_COUNT:
-		*value = ORDERLY_COUNT;
-		break;
 	case TPM_PT_MAX_COMMAND_SIZE:
 	case TPM_PT_MAX_RESPONSE_SIZE:
 		*value = t->buffer_size;
-		break;
-	case TPM_PT_MAX_DIGEST:
-		*value = MAX_DIGEST_SIZE;
-		break;
-	case TPM_PT_MAX_OBJECT_CONTEXT:
-	case TPM_PT_MAX_SESSION_CONTEXT:
-		*value = CONTEXT_HEADER + MAX_CONTEXT_SIZE;
-		break;
-	case TPM_PT_PS_FAMILY_INDICATOR: /* PC Client, Platform TPM Profile 1.05 */
-		*value = 1;
-		break;
-	case TPM_PT_PS_LEVEL:
-		*value = 0;
-		break;
-	case TPM_PT_PS_REVISION:
-		*value = 105;
-		break;
-	case TPM_PT_PS_DAY_OF_YEAR:
-		*value = 248;
-		break;
-	case TPM_PT_PS_YEAR:
-		*value = 2020;
-		break;
-	case TPM_PT_SPLIT_MAX: /* no TPM2_Commit */
-		*value = 0;
-		break;
+		return true;
 	case TPM_PT_TOTAL_COMMANDS:
 	case TPM_PT_LIBRARY_COMMANDS:
 		*value = (uint32_t)command_count;
-		break;
-	case TPM_PT_VENDOR_COMMANDS:
-		*value = 0;
-		break;
-	case TPM_PT_NV_BUFFER_MAX:
-		*value = MAX_NV_BUFFER;
-		break;
-	case TPM_PT_MODES: /* no FIPS 140 validation */
-		*value = 0;
-		break;
-	case TPM_PT_MAX_CAP_BUFFER:
-		*value = MAX_CAP_DATA;
-		break;
-	default:
-		return false;
+		return true;
 	}
-	return true;
+	for (size_t i = 0; i < sizeof fixed_properties / sizeof *fixed_properties; i++)
+		if (fixed_properties[i].property == property) {
+			*value = fixed_properties[i].value;
+			return true;
+		}
+	return false;
 }
 
 static uint32_t permanent_attributes(struct tpm *t)

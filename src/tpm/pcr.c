@@ -11,10 +11,7 @@
 #include "crypto/mem.h"
 
 #define L(n) (1u << (n))
-#define SRTM                                                                                       \
-	{                                                                                          \
-		0, L(0) | L(1) | L(2) | L(3) | L(4), true, true                                    \
-	}
+#define ANY  (L(0) | L(1) | L(2) | L(3) | L(4))
 
 /* Localities that may reset and extend; reset by locality 4 means: by a D-RTM. */
 static const struct attributes {
@@ -22,30 +19,20 @@ static const struct attributes {
 	bool saved;   /* TPM2_Shutdown(STATE) keeps it */
 	bool counted; /* its change increments the update counter */
 } attributes[IMPLEMENTATION_PCR] = {
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	SRTM,
-	[16] = {L(0) | L(1) | L(2) | L(3), L(0) | L(1) | L(2) | L(3) | L(4), false, false},
-	[17] = {L(4), L(2) | L(3) | L(4), false, true},
-	[18] = {L(4), L(2) | L(3) | L(4), false, true},
-	[19] = {L(4), L(2) | L(3), false, true},
-	[20] = {L(2) | L(4), L(1) | L(2) | L(3), false, true},
-	[21] = {L(2) | L(4), L(2), false, false},
-	[22] = {L(2) | L(4), L(2), false, false},
-	[23] = {L(0) | L(1) | L(2) | L(3), L(0) | L(1) | L(2) | L(3) | L(4), false, false},
+	/* clang-format off */
+	{0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true},
+	{0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true},
+	{0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true},
+	{0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true}, {0, ANY, true, true},
+	{L(0) | L(1) | L(2) | L(3), ANY, false, false}, /* 16, debug */
+	{L(4), L(2) | L(3) | L(4), false, true},
+	{L(4), L(2) | L(3) | L(4), false, true},
+	{L(4), L(2) | L(3), false, true},
+	{L(2) | L(4), L(1) | L(2) | L(3), false, true},
+	{L(2) | L(4), L(2), false, false},
+	{L(2) | L(4), L(2), false, false},
+	{L(0) | L(1) | L(2) | L(3), ANY, false, false}, /* 23, applications */
+	/* clang-format on */
 };
 
 /* ---- banks ---- */
