@@ -4,12 +4,15 @@
 
 #include "crypto/mem.h"
 
-/* A command that another session audits, or none, ends exclusiveness. */
+/* A command that another session audits, or none, ends exclusiveness, unless it is one that
+ * could not have been audited. */
 void audit_begin(struct tpm *t)
 {
 	const struct frame *f = &t->frame;
 	TPM_HANDLE handle = f->audit >= 0 ? f->sessions[f->audit].handle : 0;
 
+	if (f->command->flags & CC_NO_SESSIONS)
+		return;
 	if (t->exclusive && t->exclusive != handle)
 		SET(t, t->exclusive, 0);
 }

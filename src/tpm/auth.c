@@ -376,8 +376,9 @@ static tpm_rc crypt_parameter(struct tpm *t, const struct frame_session *fs, boo
 	TRY(selftest_need(t, s->symmetric.algorithm));
 	octets.len = session_secret(s, auth_after(t, fs), secret);
 	if (s->symmetric.algorithm == TPM_ALG_XOR) {
-		err = cvtpm_xor_obfuscate((enum cvtpm_hash_alg)s->symmetric.keyBits.exclusiveOr,
-					  octets, newer, older, data, len);
+		/* with the session's hash, as clients do, whatever keyBits names */
+		err = cvtpm_xor_obfuscate((enum cvtpm_hash_alg)s->authHash, octets, newer, older,
+					  data, len);
 	} else {
 		err = cvtpm_kdfa((enum cvtpm_hash_alg)s->authHash, octets, CVTPM_TEXT("CFB"), newer,
 				 older, bits + 8 * MAX_SYM_BLOCK_SIZE, key);
@@ -493,7 +494,6 @@ tpm_rc auth_respond(struct tpm *t, uint8_t *parameters, size_t len, struct write
 				    OCTETS(fs->nonceCaller), parameters + 2,
 				    (size_t)parameters[0] << 8 | parameters[1]));
 	}
-	audit_begin(t);
 	for (unsigned n = 0; n < f->session_count; n++)
 		TRY(respond_one(t, n, (struct cvtpm_octets){parameters, len}, w));
 	for (unsigned n = 0; n < f->session_count; n++)

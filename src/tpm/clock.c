@@ -73,7 +73,7 @@ void clock_info(struct tpm *t, TPMS_CLOCK_INFO *info)
 void clock_startup(struct tpm *t, enum startup_kind kind, bool orderly)
 {
 	t->was_orderly = orderly;
-	t->run.clockSafe = orderly;
+	t->run.clockSafe = t->run.clockSafe && orderly;
 	if (kind == STARTUP_RESET) {
 		t->run.totalResetCount++;
 		t->run.resetCount++;
@@ -92,6 +92,8 @@ void clock_shutdown(struct tpm *t)
 /* A command's change of Clock, undone with it. */
 void clock_set(struct tpm *t, uint64_t clock)
 {
+	if (clock / CLOCK_UPDATE_MS != t->run.clock / CLOCK_UPDATE_MS)
+		SET(t, t->run.clockSafe, 1);
 	SET(t, t->run.clock, clock);
 	DIRTY(t, RECORD_RUN);
 }

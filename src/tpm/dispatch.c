@@ -135,6 +135,7 @@ static tpm_rc build_response(struct tpm *t, TPM_ST tag, uint8_t *response, size_
 	if (w.overflow)
 		return TPM_RC_MEMORY;
 	size = (size_t)(w.at - parameters);
+	audit_begin(t);
 	if (tag == TPM_ST_SESSIONS) {
 		write_u32(&head, (uint32_t)size);
 		TRY(auth_respond(t, parameters, size, &w));

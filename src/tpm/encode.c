@@ -64,8 +64,8 @@ static int crypt_first(const struct client_session *s, const TPM2B_AUTH *auth, b
 	int err;
 
 	if (s->symmetric.algorithm == TPM_ALG_XOR)
-		return cvtpm_xor_obfuscate((enum cvtpm_hash_alg)s->symmetric.keyBits.exclusiveOr,
-					   octets, OCTETS(*newer), OCTETS(*older), data, len);
+		return cvtpm_xor_obfuscate((enum cvtpm_hash_alg)s->authHash, octets, OCTETS(*newer),
+					   OCTETS(*older), data, len);
 	err = cvtpm_kdfa((enum cvtpm_hash_alg)s->authHash, octets, CVTPM_TEXT("CFB"),
 			 OCTETS(*newer), OCTETS(*older), bits + 8 * MAX_SYM_BLOCK_SIZE, key);
 	if (err)
@@ -179,7 +179,7 @@ size_t command_encode(const struct command *c, const void *in,
 	if (p.overflow)
 		return 0;
 	len = (size_t)(p.at - (out + parameters_at));
-	if (d && len >= 2) {
+	if (d && len >= 2 && c->in[0].type && type_is_sized(c->in[0].type)) {
 		uint8_t *first = out + parameters_at;
 		bool authorises = (unsigned)(d - sessions) < auths;
 

@@ -228,6 +228,8 @@ static tpm_rc read_select(const struct type *type, uint8_t *to, struct reader *r
 }
 
 /* The size counts the structure in it, to the byte. */
+/* The structure says how long it is; a size that says otherwise is wrong, too small and too
+ * large alike. */
 static tpm_rc read_sized(const struct type *type, void *to, struct reader *r, bool plus)
 {
 	struct reader inner;
@@ -237,16 +239,13 @@ static tpm_rc read_sized(const struct type *type, void *to, struct reader *r, bo
 	*(uint16_t *)to = size;
 	if (size == 0)
 		return type->empty_allowed ? TPM_RC_SUCCESS : TPM_RC_SIZE;
-	if (size > r->left)
-		return TPM_RC_INSUFFICIENT;
-	inner = (struct reader){r->at, size};
+	inner = *r;
 	TRY(type_read(type->element,
 		      (uint8_t *)to + align_up(sizeof(uint16_t), type->element->align), &inner,
 		      plus));
-	if (inner.left)
+	if (r->left - inner.left != size)
 		return TPM_RC_SIZE;
-	r->at += size;
-	r->left -= size;
+	*r = inner;
 	return TPM_RC_SUCCESS;
 }
 

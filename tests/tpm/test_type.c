@@ -171,6 +171,8 @@ static void each_kind_of_wrong_value_has_its_code(void **state)
 		{&type_TPM2B_SENSITIVE_CREATE, "0004 0000 0000", false, 0},
 		{&type_TPM2B_SENSITIVE_CREATE, "0005 0000 0000 00", false, TPM_RC_SIZE},
 		{&type_TPM2B_SENSITIVE_CREATE, "0003 0000 00", false, TPM_RC_INSUFFICIENT},
+		{&type_TPM2B_SENSITIVE_CREATE, "0003 0000 0000", false, TPM_RC_SIZE},
+		{&type_TPM2B_SENSITIVE_CREATE, "0005 0000 0000", false, TPM_RC_SIZE},
 		{&type_TPM2B_SENSITIVE, "0000", false, 0},
 		{&type_TPMT_SIGNATURE, "0018 000B 0001 01 0001 01", false, 0},
 		{&type_TPMT_SIGNATURE, "0010", false, TPM_RC_SCHEME},

@@ -90,7 +90,7 @@ COMMAND_BODY(StartAuthSession)
 	if (in->sessionType == TPM_SE_TRIAL)
 		s->bits |= SESSION_TRIAL;
 	session_reset_policy(t, s);
-	s->nonceTPM.size = hash_size(in->authHash);
+	s->nonceTPM.size = in->nonceCaller.size;
 	TRY(tpm_random(t, s->nonceTPM.buffer, s->nonceTPM.size));
 	if (in->bind != TPM_RH_NULL)
 		bind_session(t, s, in->bind);
