@@ -1,0 +1,142 @@
+/* Chapters 24 and 25: hierarchies, Clear, dictionary attack. */
+#include "world.h"
+
+static TPM2B_AUTH *auth_of(struct world *w, TPM_HANDLE h)
+{
+	return h == TPM_RH_OWNER         ? &w->owner
+	       : h == TPM_RH_ENDORSEMENT ? &w->endorsement
+	       : h == TPM_RH_PLATFORM    ? &w->platform
+					 : &w->lockout;
+}
+
+static TPM_HANDLE pick_authority(struct world *w)
+{
+	return PICK(w, TPM_RH_OWNER, TPM_RH_ENDORSEMENT, TPM_RH_PLATFORM, TPM_RH_LOCKOUT);
+}
+
+static void change_auth(struct world *w)
+{
+	TPM_HANDLE h = pick_authority(w);
+	TPM2B_AUTH new = pick_auth(w);
+	BEGIN(w, HierarchyChangeAuth);
+
+	use_hierarchy(w, &p, 0, h);
+	in->newAuth = new;
+	p.auth_after[0] = &new;
+	if (pair_run(w, &p) == 0)
+		*auth_of(w, h) = new;
+}
+
+static void set_policy(struct world *w)
+{
+	TPM_HANDLE h = pick_authority(w);
+	bool empty = chance(w, 30);
+	BEGIN(w, SetPrimaryPolicy);
+
+	use_hierarchy(w, &p, 0, h);
+	in->hashAlg = empty ? TPM_ALG_NULL : TPM_ALG_SHA256;
+	if (!empty)
+		in->authPolicy = policy_common(TPM_ALG_SHA256);
+	if (pair_run(w, &p) == 0)
+		w->policies[h == TPM_RH_OWNER         ? 0
+			    : h == TPM_RH_ENDORSEMENT ? 1
+			    : h == TPM_RH_PLATFORM    ? 2
+						      : 3] = !empty;
+}
+
+/* Off and, mostly, on again: under a hierarchy that is off little succeeds. */
+static void control(struct world *w)
+{
+	TPMI_RH_ENABLES what = PICK(w, TPM_RH_OWNER, TPM_RH_ENDORSEMENT, TPM_RH_PLATFORM_NV,
+				    TPM_RH_OWNER, TPM_RH_ENDORSEMENT);
+	TPM_HANDLE by = chance(w, 50) && what != TPM_RH_PLATFORM_NV ? what : TPM_RH_PLATFORM;
+
+	for (unsigned state = 0; state < 2 && !w->differs; state++) {
+		BEGIN(w, HierarchyControl);
+
+		use_hierarchy(w, &p, 0, state ? TPM_RH_PLATFORM : by);
+		in->enable = what;
+		in->state = (TPMI_YES_NO)state;
+		p.no_faults = state;
+		pair_run(w, &p);
+		w->stale = true;
+		if (!state && chance(w, 50) && !w->differs)
+			world_look(w);
+	}
+}
+
+static void clear(struct world *w)
+{
+	static const TPM2B_AUTH none;
+	TPM_HANDLE by = PICK(w, TPM_RH_LOCKOUT, TPM_RH_PLATFORM);
+	BEGIN(w, Clear);
+
+	use_hierarchy(w, &p, 0, by);
+	if (by == TPM_RH_LOCKOUT)
+		p.auth_after[0] = &none;
+	if (pair_run(w, &p))
+		return;
+	w->owner = w->endorsement = w->lockout = none;
+	w->policies[0] = w->policies[1] = w->policies[3] = false;
+	w->stale = true;
+}
+
+static void clear_control(struct world *w)
+{
+	BEGIN(w, ClearControl);
+
+	in->disable = (TPMI_YES_NO)chance(w, 30);
+	use_hierarchy(w, &p, 0, in->disable && chance(w, 50) ? TPM_RH_LOCKOUT : TPM_RH_PLATFORM);
+	pair_run(w, &p);
+}
+
+static void change_seed(struct world *w)
+{
+	if (chance(w, 50)) {
+		BEGIN(w, ChangeEPS);
+
+		use_hierarchy(w, &p, 0, TPM_RH_PLATFORM);
+		if (pair_run(w, &p) == 0) {
+			w->endorsement.size = 0;
+			w->policies[1] = false;
+		}
+	} else {
+		BEGIN(w, ChangePPS);
+
+		use_hierarchy(w, &p, 0, TPM_RH_PLATFORM);
+		if (pair_run(w, &p) == 0)
+			w->policies[2] = false;
+	}
+	w->stale = true;
+}
+
+static void lockout_reset(struct world *w)
+{
+	BEGIN(w, DictionaryAttackLockReset);
+
+	use_hierarchy(w, &p, 0, TPM_RH_LOCKOUT);
+	pair_run(w, &p);
+}
+
+static void lockout_parameters(struct world *w)
+{
+	BEGIN(w, DictionaryAttackParameters);
+
+	use_hierarchy(w, &p, 0, TPM_RH_LOCKOUT);
+	in->newMaxTries = PICK(w, 5, 6, 10, 32, 1);
+	in->newRecoveryTime = PICK(w, 100000, 100000, 50000, 0);
+	in->lockoutRecovery = PICK(w, 0, 100000);
+	pair_run(w, &p);
+}
+
+const struct operation operations_hierarchy[] = {
+	{"hierarchy-change-auth", 8, change_auth},
+	{"set-primary-policy", 5, set_policy},
+	{"hierarchy-control", 5, control},
+	{"clear", 3, clear},
+	{"clear-control", 3, clear_control},
+	{"change-seed", 2, change_seed},
+	{"lockout-reset", 12, lockout_reset},
+	{"lockout-parameters", 3, lockout_parameters},
+	{NULL, 0, NULL},
+};

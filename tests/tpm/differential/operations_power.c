@@ -1,0 +1,263 @@
+/* Chapters 9, 10, 16, 29, 30: start-up, self-test, random numbers, clock, capabilities. */
+#include "world.h"
+
+static void shut_down(struct world *w, TPM_SU type)
+{
+	BEGIN(w, Shutdown);
+
+	in->shutdownType = type;
+	pair_run(w, &p);
+}
+
+static tpm_rc start_up(struct world *w, TPM_SU type)
+{
+	BEGIN(w, Startup);
+
+	p.no_faults = true;
+	in->startupType = type;
+	return pair_run(w, &p);
+}
+
+static void h_crtm(struct world *w)
+{
+	for
+		EACH_SIDE(s)
+		{
+			struct rig *r = w->rig[s];
+
+			assert_int_equal(r->engine->hash_start(r->tpm), 0);
+			assert_int_equal(r->engine->hash_data(r->tpm, (const uint8_t *)"h-crtm", 6),
+					 0);
+			assert_int_equal(r->engine->hash_end(r->tpm), 0);
+		}
+}
+
+static void power_cycle(struct world *w)
+{
+	uint32_t how = pick(w, 6);
+	TPM_SU type = TPM_SU_CLEAR;
+
+	w->locality = (uint8_t)PICK(w, 0, 0, 0, 3);
+	if (how >= 2)
+		shut_down(w, how >= 4 ? TPM_SU_STATE : TPM_SU_CLEAR);
+	if (w->differs)
+		return;
+	if (how == 5 || chance(w, 10))
+		type = TPM_SU_STATE;
+	for
+		EACH_SIDE(s)
+	assert_int_equal(w->rig[s]->engine->power_on(w->rig[s]->tpm), 0);
+	world_forget_volatile(w);
+	w->locality = (uint8_t)PICK(w, 0, 0, 0, 3);
+	if (chance(w, 10))
+		h_crtm(w);
+	if (start_up(w, type) && !w->differs) {
+		w->locality = 0;
+		if (start_up(w, TPM_SU_CLEAR) && !w->differs) /* spoilt, or not resumed */
+			w->diverged = true;
+		type = TPM_SU_CLEAR;
+	}
+	w->locality = 0;
+	if (type == TPM_SU_CLEAR || how != 5) {
+		w->platform.size = 0;
+		w->policies[2] = false;
+	}
+}
+
+static void startup_again(struct world *w)
+{
+	start_up(w, (TPM_SU)pick(w, 2));
+}
+
+static void shutdown_alone(struct world *w)
+{
+	shut_down(w, (TPM_SU)pick(w, 2));
+}
+
+static void d_rtm(struct world *w)
+{
+	h_crtm(w);
+}
+
+static void self_test(struct world *w)
+{
+	BEGIN(w, SelfTest);
+
+	in->fullTest = (TPMI_YES_NO)pick(w, 2);
+	pair_run(w, &p);
+}
+
+static void test_result(struct world *w)
+{
+	BEGIN(w, GetTestResult);
+
+	pair_run(w, &p);
+}
+
+static void incremental_self_test(struct world *w)
+{
+	BEGIN(w, IncrementalSelfTest);
+
+	in->toTest.count = pick(w, 3);
+	for (uint32_t i = 0; i < in->toTest.count; i++)
+		in->toTest.algorithms[i] =
+			(TPM_ALG_ID)PICK(w, TPM_ALG_SHA256, TPM_ALG_AES, TPM_ALG_HMAC);
+	pair_run(w, &p);
+}
+
+static void get_random(struct world *w)
+{
+	BEGIN(w, GetRandom);
+
+	in->bytesRequested = (uint16_t)PICK(w, 0, 1, 16, 32, 64);
+	pair_run(w, &p);
+}
+
+static void stir_random(struct world *w)
+{
+	BEGIN(w, StirRandom);
+
+	in->inData.size = (uint16_t)pick(w, 129);
+	pair_run(w, &p);
+}
+
+static void read_clock(struct world *w)
+{
+	BEGIN(w, ReadClock);
+
+	if (pair_run(w, &p))
+		return;
+	{
+		const TPMS_CLOCK_INFO *a = &out[NATIVE]->currentTime.clockInfo;
+		const TPMS_CLOCK_INFO *b = &out[OTHER]->currentTime.clockInfo;
+
+		if (a->resetCount != b->resetCount || a->restartCount != b->restartCount ||
+		    a->safe != b->safe)
+			differ(w, "ReadClock: counts or safe: native %u %u %u, libtpms %u %u %u",
+			       a->resetCount, a->restartCount, a->safe, b->resetCount,
+			       b->restartCount, b->safe);
+	}
+}
+
+static void clock_set(struct world *w)
+{
+	BEGIN(w, ClockSet);
+
+	use_hierarchy(w, &p, 0, PICK(w, TPM_RH_OWNER, TPM_RH_PLATFORM));
+	/* far from every other time: the clocks differ by milliseconds */
+	in->newTime = chance(w, 10) ? ~(uint64_t)0 : (uint64_t)(1 + pick(w, 1000000)) << 30;
+	pair_run(w, &p);
+}
+
+static void clock_rate_adjust(struct world *w)
+{
+	BEGIN(w, ClockRateAdjust);
+
+	use_hierarchy(w, &p, 0, PICK(w, TPM_RH_OWNER, TPM_RH_PLATFORM));
+	in->rateAdjust = (TPM_CLOCK_ADJUST)PICK(w, 0xFD, 0xFE, 0xFF, 0, 1, 2, 3);
+	pair_run(w, &p);
+}
+
+/* ---- capabilities: those that must be equal ---- */
+
+static void capability(struct world *w, TPM_CAP cap, uint32_t property, uint32_t count)
+{
+	char what[60];
+	BEGIN(w, GetCapability);
+
+	in->capability = cap;
+	in->property = property;
+	in->propertyCount = count;
+	if (pair_run(w, &p))
+		return;
+	compare_value(w, "GetCapability: moreData", &type_TPMI_YES_NO, &out[NATIVE]->moreData,
+		      &out[OTHER]->moreData, true);
+	snprintf(what, sizeof what, "GetCapability: %x %x", cap, property);
+	compare_value(w, what, &type_TPMS_CAPABILITY_DATA, &out[NATIVE]->capabilityData,
+		      &out[OTHER]->capabilityData, true);
+}
+
+static void capability_handles(struct world *w)
+{
+	capability(w, TPM_CAP_HANDLES,
+		   PICK(w, 0, 10, NV_INDEX_FIRST, NV_INDEX_FIRST + 3, HMAC_SESSION_FIRST,
+			POLICY_SESSION_FIRST, TRANSIENT_FIRST, PERSISTENT_FIRST, 0x40000000),
+		   PICK(w, 1, 2, 20, 60));
+}
+
+static void capability_pcrs(struct world *w)
+{
+	if (chance(w, 50))
+		capability(w, TPM_CAP_PCRS, 0, PICK(w, 1, 5, 60));
+	else /* those before TPM_PT_PCR_POLICY: there PCR 20 to 22 may have policies */
+		capability(w, TPM_CAP_PCR_PROPERTIES, pick(w, 10), PICK(w, 1, 2, 3));
+}
+
+/* Properties that say how the TPM is, one by one. */
+static void capability_variable(struct world *w)
+{
+	capability(w, TPM_CAP_TPM_PROPERTIES,
+		   PICK(w, TPM_PT_PERMANENT, TPM_PT_STARTUP_CLEAR, TPM_PT_HR_NV_INDEX,
+			TPM_PT_HR_LOADED, TPM_PT_HR_ACTIVE, TPM_PT_HR_PERSISTENT,
+			TPM_PT_LOCKOUT_COUNTER, TPM_PT_MAX_AUTH_FAIL, TPM_PT_LOCKOUT_INTERVAL,
+			TPM_PT_LOCKOUT_RECOVERY, TPM_PT_NV_WRITE_RECOVERY, TPM_PT_FAMILY_INDICATOR,
+			TPM_PT_LEVEL, TPM_PT_INPUT_BUFFER, TPM_PT_PCR_COUNT, TPM_PT_PCR_SELECT_MIN,
+			TPM_PT_MAX_DIGEST),
+		   1);
+}
+
+static void capability_policies(struct world *w)
+{
+	capability(w, TPM_CAP_AUTH_POLICIES, PICK(w, 0x40000001, 0x40000000, 0x4000000A),
+		   PICK(w, 1, 2, 8));
+}
+
+static void capability_wrong(struct world *w)
+{
+	capability(w, PICK(w, TPM_CAP_ACT, 11, 0xFF, TPM_CAP_HANDLES),
+		   PICK(w, 0x05000000, 0xFFFFFFFF, 0x90000000), PICK(w, 0, 1));
+}
+
+static void test_parms(struct world *w)
+{
+	BEGIN(w, TestParms);
+	TPMT_PUBLIC_PARMS *parameters = &in->parameters;
+
+	parameters->type = (TPM_ALG_ID)PICK(w, TPM_ALG_ECC, TPM_ALG_KEYEDHASH, TPM_ALG_SYMCIPHER);
+	if (parameters->type == TPM_ALG_ECC) {
+		TPMS_ECC_PARMS *ecc = &parameters->parameters.eccDetail;
+
+		ecc->symmetric.algorithm = ecc->scheme.scheme = ecc->kdf.scheme = TPM_ALG_NULL;
+		ecc->curveID = (TPMI_ECC_CURVE)PICK(w, TPM_ECC_NIST_P256, TPM_ECC_NIST_P384,
+						    TPM_ECC_NIST_P521);
+	} else if (parameters->type == TPM_ALG_KEYEDHASH) {
+		parameters->parameters.keyedHashDetail.scheme.scheme = TPM_ALG_HMAC;
+		parameters->parameters.keyedHashDetail.scheme.details.hmac.hashAlg = pick_hash(w);
+	} else {
+		parameters->parameters.symDetail.sym = (TPMT_SYM_DEF_OBJECT){
+			TPM_ALG_AES, {.aes = (uint16_t)PICK(w, 128, 256)}, {TPM_ALG_CFB}};
+	}
+	pair_run(w, &p);
+}
+
+const struct operation operations_power[] = {
+	{"power-cycle", 8, power_cycle},
+	{"startup-again", 2, startup_again},
+	{"shutdown", 2, shutdown_alone},
+	{"d-rtm", 2, d_rtm},
+	{"self-test", 1, self_test},
+	{"test-result", 2, test_result},
+	{"incremental-self-test", 2, incremental_self_test},
+	{"get-random", 5, get_random},
+	{"stir-random", 3, stir_random},
+	{"read-clock", 5, read_clock},
+	{"clock-set", 2, clock_set},
+	{"clock-rate-adjust", 2, clock_rate_adjust},
+	{"capability-handles", 6, capability_handles},
+	{"capability-pcrs", 3, capability_pcrs},
+	{"capability-variable", 8, capability_variable},
+	{"capability-policies", 3, capability_policies},
+	{"capability-wrong", 2, capability_wrong},
+	{"test-parms", 4, test_parms},
+	{NULL, 0, NULL},
+};
