@@ -469,15 +469,19 @@ static tpm_rc respond_one(struct tpm *t, unsigned n, struct cvtpm_octets paramet
 	return TPM_RC_SUCCESS;
 }
 
-/* The session ends, or goes on; a policy that has authorised something begins anew. */
+/* The session ends, or goes on. A policy then begins anew, whatever the session was used
+ * for, and so does the time that authorisations by its nonceTPM count from. */
 static void session_used(struct tpm *t, const struct frame_session *fs)
 {
 	if (!fs->session)
 		return;
-	if (!(fs->attributes & TPMA_SESSION_CONTINUESESSION))
+	if (!(fs->attributes & TPMA_SESSION_CONTINUESESSION)) {
 		session_flush(t, fs->handle);
-	else if (fs->session->type == TPM_SE_POLICY && fs->entity != TPM_RH_UNASSIGNED)
+	} else if (fs->session->type == TPM_SE_POLICY) {
 		session_reset_policy(t, fs->session);
+		fs->session->startTime = clock_time(t);
+		fs->session->epoch = t->epoch;
+	}
 }
 
 tpm_rc auth_respond(struct tpm *t, uint8_t *parameters, size_t len, struct writer *w)
