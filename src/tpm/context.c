@@ -125,10 +125,10 @@ static tpm_rc write_content(struct tpm *t, const struct type *type, const void *
 	return len ? context_close(t, context, len) : tpm_fail(t, "a context does not fit");
 }
 
-static tpm_rc read_content(struct tpm *t, const struct type *type, void *to, struct reader *r)
+/* What this TPM has closed and cannot read was written by another release. */
+static tpm_rc read_content(const struct type *type, void *to, struct reader *r)
 {
-	return type_read(type, to, r, true) || r->left ? tpm_fail(t, "a context cannot be read")
-						       : TPM_RC_SUCCESS;
+	return type_read(type, to, r, true) || r->left ? TPM_RC_INTEGRITY : TPM_RC_SUCCESS;
 }
 
 /* ---- sequences ---- */
@@ -144,13 +144,13 @@ static tpm_rc save_sequence(struct tpm *t, const struct tpm_sequence *s, TPMS_CO
 	return rc;
 }
 
-static tpm_rc load_sequence(struct tpm *t, struct reader *r, struct tpm_sequence *s)
+static tpm_rc load_sequence(struct reader *r, struct tpm_sequence *s)
 {
 	struct tpm_saved_sequence saved;
-	tpm_rc rc = read_content(t, &type_tpm_saved_sequence, &saved, r);
+	tpm_rc rc = read_content(&type_tpm_saved_sequence, &saved, r);
 
 	if (!rc && sequence_restore(&saved, s))
-		rc = tpm_fail(t, "the context of a sequence cannot be read");
+		rc = TPM_RC_INTEGRITY;
 	cvtpm_wipe(&saved, sizeof saved);
 	return rc;
 }
@@ -182,8 +182,8 @@ static tpm_rc load_transient(struct tpm *t, const TPMS_CONTEXT *context, struct 
 	if (!hierarchy_enabled(t, context->hierarchy))
 		return TPM_RC_HIERARCHY;
 	TRY(object_slot(t, sequence ? SLOT_SEQUENCE : SLOT_OBJECT, &slot, handle));
-	return sequence ? load_sequence(t, content, &slot->sequence)
-			: read_content(t, &type_tpm_object, &slot->object, content);
+	return sequence ? load_sequence(content, &slot->sequence)
+			: read_content(&type_tpm_object, &slot->object, content);
 }
 
 /* ---- sessions: loaded once ---- */
@@ -224,7 +224,7 @@ static tpm_rc load_session(struct tpm *t, const TPMS_CONTEXT *context, struct re
 	if (*place <= MAX_LOADED_SESSIONS || *place != context->sequence)
 		return TPM_RC_HANDLE;
 	TRY(session_take_slot(t, &slot));
-	TRY(read_content(t, &type_tpm_session, &slot->s, content));
+	TRY(read_content(&type_tpm_session, &slot->s, content));
 	SET(t, *place, (uint64_t)(slot - t->sessions) + 1);
 	*handle = context->savedHandle;
 	return TPM_RC_SUCCESS;
