@@ -21,17 +21,22 @@ void tpm_init(struct tpm *t)
 		tpm_random(t, &t->epoch, sizeof t->epoch);
 }
 
+static void open_hierarchy(struct tpm *t, enum hierarchy_index i)
+{
+	if (t->hierarchy[i].enabled)
+		return;
+	t->hierarchy[i].enabled = 1;
+	t->dirty |= (uint32_t)RECORD_HIERARCHY << i;
+}
+
 /* Every TPM2_Startup(CLEAR) opens the hierarchies again, and forgets what the platform's
  * firmware had set (Part 1, 13.4 to 13.7). */
 static void open_hierarchies(struct tpm *t)
 {
 	struct tpm_hierarchy *platform = &t->hierarchy[H_PLATFORM];
 
-	for (size_t i = 0; i < HIERARCHIES; i++)
-		if (!t->hierarchy[i].enabled) {
-			t->hierarchy[i].enabled = 1;
-			t->dirty |= (uint32_t)RECORD_HIERARCHY << i;
-		}
+	for (enum hierarchy_index i = 0; i < HIERARCHIES; i++)
+		open_hierarchy(t, i);
 	if (!t->settings.phEnableNV) {
 		t->settings.phEnableNV = 1;
 		t->dirty |= RECORD_SETTINGS;
@@ -72,6 +77,7 @@ tpm_rc startup(struct tpm *t, enum startup_kind kind)
 	else
 		TRY(state_restore_volatile(t));
 	forget_loaded_sessions(t);
+	open_hierarchy(t, H_PLATFORM); /* phEnable, by any start (Part 1, 13.4) */
 	if (kind != STARTUP_RESUME) {
 		t->contexts.clearCount++;
 		open_hierarchies(t);

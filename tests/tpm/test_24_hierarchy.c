@@ -15,6 +15,17 @@ static tpm_rc control(struct rig *r, TPM_HANDLE auth, TPM_HANDLE enable, bool on
 	return RIG_RUN(r, HierarchyControl, &in, NULL);
 }
 
+static uint32_t startup_clear(struct rig *r)
+{
+	struct GetCapability_in in = {.capability = TPM_CAP_TPM_PROPERTIES,
+				      .property = TPM_PT_STARTUP_CLEAR,
+				      .propertyCount = 1};
+	struct GetCapability_out out;
+
+	assert_rc(RIG_RUN(r, GetCapability, &in, &out), 0);
+	return out.capabilityData.data.tpmProperties.tpmProperty[0].value;
+}
+
 static tpm_rc change_auth(struct rig *r, TPM_HANDLE handle, const char *from, const char *to)
 {
 	struct HierarchyChangeAuth_in in = {.authHandle = handle, .newAuth = rig_auth(to)};
@@ -236,6 +247,31 @@ static void test_control_platform(void **state)
 	assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_PLATFORM, true), RC_H(1, TPM_RC_HIERARCHY));
 	rig_reset(r);
 	assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_PLATFORM, true), 0);
+}
+
+/* What is off stays off over a resume, also in another process; but for phEnable. */
+static void test_control_survives_resume(void **state)
+{
+	struct rig *r = *state;
+	struct Shutdown_in shutdown = {.shutdownType = TPM_SU_STATE};
+
+	for (int killed = 0; killed < 2; killed++) {
+		assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_OWNER, false), 0);
+		assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_ENDORSEMENT, false), 0);
+		assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_PLATFORM_NV, false), 0);
+		assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_PLATFORM, false), 0);
+		assert_rc(RIG_RUN(r, Shutdown, &shutdown, NULL), 0);
+		if (killed)
+			rig_kill(r);
+		else
+			assert_int_equal(r->engine->power_on(r->tpm), 0);
+		assert_rc(rig_startup(r, TPM_SU_STATE), 0);
+		assert_rc(control(r, TPM_RH_OWNER, TPM_RH_OWNER, true), RC_H(1, TPM_RC_HIERARCHY));
+		assert_rc(control(r, TPM_RH_ENDORSEMENT, TPM_RH_ENDORSEMENT, true),
+			  RC_H(1, TPM_RC_HIERARCHY));
+		assert_int_equal(startup_clear(r) & 15, 1); /* phEnable alone */
+		assert_rc(control(r, TPM_RH_PLATFORM, TPM_RH_OWNER, true), 0);
+	}
 }
 
 /* ---- 24.3 TPM2_SetPrimaryPolicy ---- */
@@ -518,16 +554,27 @@ static void test_clear_hmac(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OBJECT_TEST(test_primary_is_derived),   OBJECT_TEST(test_primary_data),
-		OBJECT_TEST(test_primary_rules),        OBJECT_TEST(test_primary_creation_data),
-		OBJECT_TEST(test_primary_memory),       OBJECT_TEST(test_primary_after_reset),
-		OBJECT_TEST(test_control_authority),    OBJECT_TEST(test_control_objects),
-		OBJECT_TEST(test_control_indices),      OBJECT_TEST(test_control_platform),
-		OBJECT_TEST(test_primary_policy),       OBJECT_TEST(test_change_pps),
-		OBJECT_TEST(test_change_eps),           OBJECT_TEST(test_clear),
-		OBJECT_TEST(test_clear_children_of_ek), OBJECT_TEST(test_clear_undone),
-		OBJECT_TEST(test_clear_control),        OBJECT_TEST(test_change_auth_persists),
-		OBJECT_TEST(test_change_auth_zeros),    OBJECT_TEST(test_change_auth_hmac),
+		OBJECT_TEST(test_primary_is_derived),
+		OBJECT_TEST(test_primary_data),
+		OBJECT_TEST(test_primary_rules),
+		OBJECT_TEST(test_primary_creation_data),
+		OBJECT_TEST(test_primary_memory),
+		OBJECT_TEST(test_primary_after_reset),
+		OBJECT_TEST(test_control_authority),
+		OBJECT_TEST(test_control_objects),
+		OBJECT_TEST(test_control_indices),
+		OBJECT_TEST(test_control_platform),
+		OBJECT_TEST(test_control_survives_resume),
+		OBJECT_TEST(test_primary_policy),
+		OBJECT_TEST(test_change_pps),
+		OBJECT_TEST(test_change_eps),
+		OBJECT_TEST(test_clear),
+		OBJECT_TEST(test_clear_children_of_ek),
+		OBJECT_TEST(test_clear_undone),
+		OBJECT_TEST(test_clear_control),
+		OBJECT_TEST(test_change_auth_persists),
+		OBJECT_TEST(test_change_auth_zeros),
+		OBJECT_TEST(test_change_auth_hmac),
 		OBJECT_TEST(test_clear_hmac),
 	};
 

@@ -42,6 +42,7 @@ static void set_enabled(struct tpm *t, TPM_HANDLE enable, bool on)
 	struct tpm_hierarchy *h = hierarchy_get(t, enable);
 
 	SET(t, h->enabled, on);
+	hierarchy_dirty(t, enable); /* a resume, too, finds it so */
 	if (!on)
 		hierarchy_flush_loaded(t, enable);
 }
@@ -55,10 +56,12 @@ COMMAND_BODY(HierarchyControl)
 	/* one that is on already may be asked for again by its own authorisation */
 	if (!may_switch(in->authHandle, in->enable, on && !hierarchy_enabled(t, in->enable)))
 		return TPM_RC_AUTH_TYPE;
-	if (in->enable == TPM_RH_PLATFORM_NV)
+	if (in->enable == TPM_RH_PLATFORM_NV) {
 		SET(t, t->settings.phEnableNV, on);
-	else if (hierarchy_enabled(t, in->enable) != on)
+		DIRTY(t, RECORD_SETTINGS);
+	} else if (hierarchy_enabled(t, in->enable) != on) {
 		set_enabled(t, in->enable, on);
+	}
 	return TPM_RC_SUCCESS;
 }
 
