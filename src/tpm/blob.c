@@ -304,8 +304,10 @@ int blob_load(struct tpm *t, enum cvtpm_blob kind, const uint8_t *blob, size_t l
 		return cvtpm_store_commit(t->platform->store, t->commit.changes, 1);
 	}
 	CVTPM_TRY(plan_records(t, kind, (struct reader){blob, len}, &count));
-	if (kind == CVTPM_BLOB_PERMANENT)
+	if (kind == CVTPM_BLOB_PERMANENT) {
+		CVTPM_TRY(state_check_whole(t, count));
 		return replace_permanent(t, count);
+	}
 	return cvtpm_store_commit(t->platform->store, t->commit.changes, count);
 }
 

@@ -22,7 +22,7 @@ static size_t round_up(size_t size)
 /* An index's data lies behind its record. */
 #define INDEX_DATA (offsetof(struct nv_entry, nv) + sizeof(struct tpm_nv_record))
 
-static size_t entry_size(uint8_t type, size_t data)
+size_t nv_entry_size(uint8_t type, size_t data)
 {
 	return round_up(type == TPM_HT_NV_INDEX
 				? INDEX_DATA + data
@@ -82,13 +82,13 @@ static size_t space_left(struct tpm *t, uint8_t type)
 	size_t objects = nv_count(t, TPM_HT_PERSISTENT), reserved = 0;
 
 	if (type == TPM_HT_NV_INDEX && objects < PERSISTENT_OBJECT_MIN)
-		reserved = (PERSISTENT_OBJECT_MIN - objects) * entry_size(TPM_HT_PERSISTENT, 0);
+		reserved = (PERSISTENT_OBJECT_MIN - objects) * nv_entry_size(TPM_HT_PERSISTENT, 0);
 	return left > reserved ? left - reserved : 0;
 }
 
 size_t nv_room(struct tpm *t, uint8_t type, size_t data)
 {
-	size_t fit = space_left(t, type) / entry_size(type, data);
+	size_t fit = space_left(t, type) / nv_entry_size(type, data);
 	size_t count = nv_count(t, type);
 	size_t max = type == TPM_HT_NV_INDEX ? MAX_NV_INDICES : MAX_PERSISTENT;
 	size_t more = max > count ? max - count : 0;
@@ -103,9 +103,9 @@ tpm_rc nv_add(struct tpm *t, TPM_HANDLE handle, size_t data, struct nv_entry **e
 	if (nv_room(t, type, data) == 0)
 		return TPM_RC_NV_SPACE;
 	*entry = nv_entry_at(t, t->nv.used);
-	memset(*entry, 0, entry_size(type, data)); /* the first write erases */
+	memset(*entry, 0, nv_entry_size(type, data)); /* the first write erases */
 	(*entry)->handle = handle;
-	(*entry)->size = (uint32_t)entry_size(type, data);
+	(*entry)->size = (uint32_t)nv_entry_size(type, data);
 	SET(t, t->nv.used, t->nv.used + (*entry)->size);
 	/* Undone, it is all zero: an authValue or a key does not stay behind. */
 	undo_note(t, *entry, type == TPM_HT_NV_INDEX ? INDEX_DATA : (*entry)->size);
@@ -165,6 +165,24 @@ void nv_sweep(struct tpm *t)
 }
 
 /* ---- an index ---- */
+
+bool nv_type_exists(unsigned type)
+{
+	return type == TPM_NT_ORDINARY || type == TPM_NT_COUNTER || type == TPM_NT_BITS ||
+	       type == TPM_NT_EXTEND || type == TPM_NT_PIN_FAIL || type == TPM_NT_PIN_PASS;
+}
+
+bool nv_size_fits(const TPMS_NV_PUBLIC *public)
+{
+	switch (nv_type(public)) {
+	case TPM_NT_ORDINARY:
+		return public->dataSize <= MAX_NV_INDEX_SIZE;
+	case TPM_NT_EXTEND:
+		return public->dataSize == hash_size(public->nameAlg);
+	default:
+		return public->dataSize == 8;
+	}
+}
 
 void nv_name(struct tpm *t, const struct nv_entry *entry, TPM2B_NAME *name)
 {

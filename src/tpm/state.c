@@ -261,6 +261,13 @@ static int collect_handle(void *context, const char *key, size_t value_len)
 	return 0;
 }
 
+/* Code that uses an index relies on this, so no record may say otherwise. */
+static bool index_is_possible(const struct tpm_nv_record *record, TPM_HANDLE handle)
+{
+	return record->publicArea.nvIndex == handle && HANDLE_TYPE(handle) == TPM_HT_NV_INDEX &&
+	       nv_type_exists(nv_type(&record->publicArea)) && nv_size_fits(&record->publicArea);
+}
+
 static int load_index(struct tpm *t, TPM_HANDLE handle)
 {
 	struct tpm_nv_record record;
@@ -268,8 +275,7 @@ static int load_index(struct tpm *t, TPM_HANDLE handle)
 	char key[RECORD_KEY_SIZE];
 
 	CVTPM_TRY(get_record(t, entry_key(key, KEY_NV, handle), &type_tpm_nv_record, &record, 0));
-	if (record.publicArea.nvIndex != handle || HANDLE_TYPE(handle) != TPM_HT_NV_INDEX ||
-	    record.publicArea.dataSize > MAX_NV_INDEX_SIZE ||
+	if (!index_is_possible(&record, handle) ||
 	    nv_add(t, handle, record.publicArea.dataSize, &entry))
 		return CVTPM_ERR_FORMAT;
 	entry->nv = record;
@@ -337,8 +343,83 @@ int state_check_record(struct tpm *t, const char *key, const uint8_t *value, siz
 		return CVTPM_ERR_FORMAT;
 	if (type_read(type, &t->commit.check, &r, true) || r.left)
 		err = CVTPM_ERR_FORMAT;
+	else if (type == &type_tpm_nv_record &&
+		 !index_is_possible(&t->commit.check.nv, key_handle(key, KEY_NV)))
+		err = CVTPM_ERR_FORMAT;
+	else if (type == &type_tpm_object &&
+		 HANDLE_TYPE(key_handle(key, KEY_OBJECT)) != TPM_HT_PERSISTENT)
+		err = CVTPM_ERR_FORMAT;
 	cvtpm_wipe(&t->commit.check, sizeof t->commit.check);
 	return err;
+}
+
+/* ---- a whole TPM (blob.c) ---- */
+
+static const struct cvtpm_change *find_change(struct tpm *t, size_t count, const char *key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_key(t->commit.changes[i].key, key))
+			return &t->commit.changes[i];
+	return NULL;
+}
+
+/* The size of data that the record of an index speaks of. */
+static size_t data_size_of(struct tpm *t, const struct cvtpm_change *change)
+{
+	struct reader r = {change->value + 2, change->value_len - 2}; /* behind the version */
+	size_t size;
+
+	type_read(&type_tpm_nv_record, &t->commit.check.nv, &r, true); /* it was checked */
+	size = t->commit.check.nv.publicArea.dataSize;
+	cvtpm_wipe(&t->commit.check, sizeof t->commit.check);
+	return size;
+}
+
+/* An index and its data are there together, and of one size; adds what memory they take. */
+static int check_partner(struct tpm *t, size_t count, const struct cvtpm_change *change,
+			 size_t *indices, size_t *objects, size_t *memory)
+{
+	TPM_HANDLE index = key_handle(change->key, KEY_NV);
+	TPM_HANDLE data = key_handle(change->key, KEY_DATA);
+	const struct cvtpm_change *partner;
+	char key[RECORD_KEY_SIZE];
+	size_t size = 0;
+
+	if (data)
+		return find_change(t, count, entry_key(key, KEY_NV, data)) ? 0 : CVTPM_ERR_FORMAT;
+	if (index) {
+		partner = find_change(t, count, entry_key(key, KEY_DATA, index));
+		size = data_size_of(t, change);
+		if (!partner || partner->value_len != 2 + size)
+			return CVTPM_ERR_FORMAT;
+		*memory += nv_entry_size(TPM_HT_NV_INDEX, size);
+		++*indices;
+	} else if (key_handle(change->key, KEY_OBJECT)) {
+		*memory += nv_entry_size(TPM_HT_PERSISTENT, 0);
+		++*objects;
+	}
+	return 0;
+}
+
+int state_check_whole(struct tpm *t, size_t count)
+{
+	size_t indices = 0, objects = 0, memory = 0;
+
+	for (size_t i = 0; i < FIXED_RECORDS; i++)
+		if (!find_change(t, count, fixed_records[i].key))
+			return CVTPM_ERR_FORMAT;
+	for (size_t i = 0; i < count; i++) {
+		const struct cvtpm_change *change = &t->commit.changes[i];
+
+		if (find_change(t, count, change->key) != change) /* twice */
+			return CVTPM_ERR_FORMAT;
+		CVTPM_TRY(check_partner(t, count, change, &indices, &objects, &memory));
+	}
+	if (objects < PERSISTENT_OBJECT_MIN) /* as nv_add() will see it */
+		memory += (PERSISTENT_OBJECT_MIN - objects) * nv_entry_size(TPM_HT_PERSISTENT, 0);
+	return indices <= MAX_NV_INDICES && objects <= MAX_PERSISTENT && memory <= NV_MEMORY_SIZE
+		       ? 0
+		       : CVTPM_ERR_FORMAT;
 }
 
 /* ---- a new TPM ---- */

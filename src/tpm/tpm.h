@@ -585,12 +585,17 @@ void nv_remove(struct tpm *t, struct nv_entry *entry); /* late */
 void nv_dirty(struct tpm *t, struct nv_entry *entry, uint8_t what);
 void nv_sweep(struct tpm *t);
 size_t nv_count(struct tpm *t, uint8_t type); /* TPM_HT_NV_INDEX or TPM_HT_PERSISTENT */
+/** Of t->nv.memory that an index with `data` bytes, or a persistent object, takes. */
+size_t nv_entry_size(uint8_t type, size_t data);
 /** How many more indices of `data` bytes, or persistent objects, can be added. */
 size_t nv_room(struct tpm *t, uint8_t type, size_t data);
 static inline unsigned nv_type(const TPMS_NV_PUBLIC *p)
 {
 	return (p->attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT;
 }
+bool nv_type_exists(unsigned type);
+/** Is dataSize what an index of its type must have, or for an ordinary one may have? */
+bool nv_size_fits(const TPMS_NV_PUBLIC *public);
 /** Name of an index (Part 1, 16). Empty where the hash fails, which is failure mode. */
 void nv_name(struct tpm *t, const struct nv_entry *entry, TPM2B_NAME *name);
 /** Part 3, 31.1: locks, authority, written. TPM_RC_NV_LOCKED, _NV_AUTHORIZATION,
@@ -769,6 +774,10 @@ tpm_rc state_restore_volatile(struct tpm *t);
 
 /** Is it a record that state_load() would take? CVTPM_ERR_FORMAT. */
 int state_check_record(struct tpm *t, const char *key, const uint8_t *value, size_t len);
+/** Are the records that the first `count` of t->commit.changes write, each taken by
+ *  state_check_record(), a whole TPM? CVTPM_ERR_FORMAT: one is missing, is there twice, or
+ *  belongs to none, or all do not fit. */
+int state_check_whole(struct tpm *t, size_t count);
 
 /* ---- blob.c, running.c: state blobs ---- */
 

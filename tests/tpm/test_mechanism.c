@@ -551,6 +551,46 @@ static void altered_blobs_do_not_break_the_tpm(void **state)
 	rig_free(r);
 }
 
+/* The end of the record at `at` of a blob. */
+static size_t record_end(const uint8_t *blob, size_t at)
+{
+	const uint8_t *len = blob + at + 1 + blob[at];
+
+	return at + 1 + blob[at] + 4 +
+	       ((size_t)len[0] << 24 | (size_t)len[1] << 16 | (size_t)len[2] << 8 | len[3]);
+}
+
+/* A blob that lacks any one record, or has one twice, is no TPM: the one that was there is
+ * not given up for it. */
+static void a_blob_that_is_no_whole_tpm_replaces_none(void **state)
+{
+	struct rig *r = rig_with_secret(), *other = rig_with_secret();
+	static uint8_t blob[65536], broken[2 * 65536];
+	size_t len = save(r, CVTPM_BLOB_PERMANENT, blob, sizeof blob), records = 0, end;
+
+	(void)state;
+	other->engine->power_off(other->tpm);
+	for (size_t at = 11; at < len; at = end, records++) {
+		end = record_end(blob, at);
+		memcpy(broken, blob, at);
+		memcpy(broken + at, blob + end, len - end);
+		assert_int_equal(other->engine->load_state(other->tpm, CVTPM_BLOB_PERMANENT, broken,
+							   len - (end - at)),
+				 CVTPM_ERR_FORMAT);
+		memcpy(broken, blob, len);
+		memcpy(broken + len, blob + at, end - at);
+		assert_int_equal(other->engine->load_state(other->tpm, CVTPM_BLOB_PERMANENT, broken,
+							   len + (end - at)),
+				 CVTPM_ERR_FORMAT);
+	}
+	assert_int_equal(records, 8 + 2); /* fixed ones, an index and its data */
+	rig_kill(other);
+	assert_int_equal(rig_startup(other, TPM_SU_CLEAR), 0);
+	assert_int_equal(read_secret(other, "right"), 0);
+	rig_free(other);
+	rig_free(r);
+}
+
 /* ---- many ---- */
 
 /* No globals: two thousand TPMs in one process, each with a life of its own. */
@@ -591,6 +631,7 @@ int main(void)
 		cmocka_unit_test(a_change_after_shutdown_is_unorderly),
 		cmocka_unit_test(a_snapshot_loaded_twice_differs_in_random_numbers),
 		cmocka_unit_test(altered_blobs_do_not_break_the_tpm),
+		cmocka_unit_test(a_blob_that_is_no_whole_tpm_replaces_none),
 		cmocka_unit_test(two_thousand_instances),
 	};
 

@@ -8,25 +8,6 @@ static bool type_is_pin(unsigned type)
 	return type == TPM_NT_PIN_FAIL || type == TPM_NT_PIN_PASS;
 }
 
-/* The size that an index of its type must have, or for an ordinary one may have. */
-static bool size_fits(const TPMS_NV_PUBLIC *public)
-{
-	switch (nv_type(public)) {
-	case TPM_NT_ORDINARY:
-		return public->dataSize <= MAX_NV_INDEX_SIZE;
-	case TPM_NT_EXTEND:
-		return public->dataSize == hash_size(public->nameAlg);
-	default:
-		return public->dataSize == 8;
-	}
-}
-
-static bool type_exists(unsigned type)
-{
-	return type == TPM_NT_ORDINARY || type == TPM_NT_COUNTER || type == TPM_NT_BITS ||
-	       type == TPM_NT_EXTEND || type_is_pin(type);
-}
-
 /* What attributes an index may begin with. A PIN index is written by others than who knows
  * its PIN, and never locked for good. */
 static bool attributes_fit(const TPMS_NV_PUBLIC *public)
@@ -62,9 +43,9 @@ static tpm_rc check_definition(struct tpm *t, const struct NV_DefineSpace_in *in
 		return RC_P(1, TPM_RC_SIZE);
 	if (platform && !t->settings.phEnableNV)
 		return RC_H(1, TPM_RC_HIERARCHY);
-	if (!type_exists(nv_type(public)))
+	if (!nv_type_exists(nv_type(public)))
 		return RC_P(2, TPM_RC_ATTRIBUTES);
-	if (!size_fits(public))
+	if (!nv_size_fits(public))
 		return RC_P(2, TPM_RC_SIZE);
 	if (!attributes_fit(public))
 		return RC_P(2, TPM_RC_ATTRIBUTES);
