@@ -45,7 +45,7 @@ void undo_all(struct tpm *t)
 		memcpy(&note, j->bytes + j->used, sizeof note);
 		j->used -= note.len;
 		memcpy(note.at, j->bytes + j->used, note.len);
-		cvtpm_wipe(j->bytes + j->used, note.len);
+		cvtpm_wipe(j->bytes + j->used, note.len + sizeof note);
 	}
 	j->overflow = false;
 }
