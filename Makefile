@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt demo test test-web test-guest test-libvirt test-keylime test-second-opinion fuzz bench bench-guest install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt demo test test-web test-guest test-libvirt test-keylime test-second-opinion test-differential fuzz bench bench-guest install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -22,6 +22,7 @@ help:
 	@echo "make test-libvirt libvirt's domains with our swtpm: start, save, restore, reset, snapshot, secret (root)"
 	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (in make test, too)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
+	@echo "make test-differential  a million commands on both engines, compared (SEED=1 COMMANDS=1000000)"
 	@echo "make all      build into $(RELEASE)"
 	@echo "make install  install below PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make fuzz     long fuzzing: FUZZ=target SECONDS=600"
@@ -53,6 +54,13 @@ demo: deps $(RELEASE)/build.ninja
 
 test: deps deps-guest deps-keylime
 	@scripts/test $(BUILD)
+
+# Sequences of commands on the native engine and on libtpms (docs/differences.md).
+SEED     ?= 1
+COMMANDS ?= 1000000
+test-differential: deps $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet tests/tpm/differential
+	@$(RELEASE)/tests/tpm/differential --seed $(SEED) --commands $(COMMANDS)
 
 # The page of `cvtpm verify --html` in a real browser.
 test-web: deps-web all

@@ -32,7 +32,7 @@ static void verify_crossed(struct world *w, const struct world_key *key,
 		BEGIN(w, VerifySignature);
 		struct VerifySignature_in *other = pair_split(&p);
 
-		p.no_faults = true;
+		p.no_faults = p.no_extra = true;
 		for
 			EACH_SIDE(s)
 		p.entity[0].handle[s] = handle[s];

@@ -146,7 +146,7 @@ static uint16_t pick_length(struct world *w, const struct world_index *x, uint16
 {
 	uint16_t size = x->public.dataSize;
 
-	if (chance(w, 6))
+	if (chance(w, 6) && size < 1024) /* more is refused there for another reason */
 		return (uint16_t)(size + 1);
 	if (offset > size)
 		return 1;

@@ -38,6 +38,7 @@ static void policy_simple(struct world *w, struct world_session *s, TPM_CC code)
 						     (enum cvtpm_hash_alg)s->s[NATIVE].authHash)
 					   : PICK(w, 0, 20, 33));
 		in->PolicyCpHash.cpHashA.buffer[0] = (uint8_t)pick(w, 2);
+		in->PolicyCpHash.cpHashA.buffer[1] = (uint8_t)code; /* no kind is like another */
 		break;
 	default:
 		break;
@@ -184,9 +185,11 @@ static void policy_secret(struct world *w, struct world_session *s)
 	use_session(&p, 1, s);
 	pick_reference(w, &in->policyRef);
 	in->expiration = pick_expiration(w);
-	if (chance(w, 10))
+	if (chance(w, 10)) {
 		in->cpHashA.size =
 			(uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)s->s[NATIVE].authHash);
+		in->cpHashA.buffer[1] = (uint8_t)TPM_CC_PolicyCpHash;
+	}
 	other = pair_split(&p);
 	if (chance(w, 60)) {
 		in->nonceTPM = s->s[NATIVE].nonceTPM;

@@ -72,6 +72,13 @@ static void startup_again(struct world *w)
 static void shutdown_alone(struct world *w)
 {
 	shut_down(w, (TPM_SU)pick(w, 2));
+	{ /* what nullifies it on both: other commands do so here, and not there */
+		BEGIN(w, PCR_Event);
+
+		p.no_faults = true;
+		use_handle(&p, 0, 0);
+		pair_run(w, &p);
+	}
 }
 
 static void d_rtm(struct world *w)

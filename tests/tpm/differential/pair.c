@@ -458,7 +458,8 @@ static tpm_rc judge(struct world *w, struct pair *p, const tpm_rc rc[SIDES])
 	if (rc[NATIVE] != rc[OTHER]) {
 		if (difference_is_explained(w, p, rc[NATIVE], rc[OTHER])) {
 			w->explained++;
-			w->diverged |= rc[NATIVE] == 0 || rc[OTHER] == 0;
+			w->diverged |=
+				rc[NATIVE] == 0 || rc[OTHER] == 0 || rc[OTHER] == TPM_RC_FAILURE;
 			return NO_ANSWER;
 		}
 		snprintf(w->signature, sizeof w->signature, "%s%s: %03x, libtpms %03x",
