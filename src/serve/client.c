@@ -41,20 +41,34 @@ static void client_clean_up(struct client *c)
 	worker_submit(&c->server->worker, &c->job);
 }
 
+static void client_close(struct client *c)
+{
+	loop_remove(&c->server->loop, &c->source);
+	close(c->source.fd);
+	if (!c->working)
+		client_clean_up(c);
+}
+
+void client_recall(struct client *c)
+{
+	if (c->lent)
+		worker_recall(&c->server->worker, &c->line);
+}
+
 void client_end(struct client *c)
 {
 	if (c->gone)
 		return;
-	loop_remove(&c->server->loop, &c->source);
-	close(c->source.fd);
 	server_forget_client(c->server, c);
 	c->gone = true;
 	if (c->passed_fd >= 0)
 		close(c->passed_fd);
 	if (c->protocol->ended)
 		c->protocol->ended(c);
-	if (!c->working)
-		client_clean_up(c);
+	if (c->lent)
+		client_recall(c);
+	else
+		client_close(c);
 }
 
 /* Writes what there is; false when the connection broke. */
@@ -143,6 +157,44 @@ static void client_part(struct client *c)
 	c->source.events = POLLIN;
 }
 
+/* ---- lent to the worker ---- */
+
+static bool client_serve_line(struct worker_line *line, short revents)
+{
+	struct client *c = line->owner;
+
+	/* Whatever it is else, the loop finds it again. */
+	return (revents & POLLIN) && client_fill(c) && c->protocol->direct(c) && client_flush(c) &&
+	       c->out_len == 0;
+}
+
+static void client_go_on(struct client *c);
+
+static void client_back(struct worker_line *line)
+{
+	struct client *c = line->owner;
+
+	c->lent = false;
+	c->may_be_lent = false;
+	if (c->gone)
+		client_close(c);
+	else if (loop_add(&c->server->loop, &c->source) < 0)
+		client_end(c);
+	else
+		client_go_on(c);
+}
+
+static void client_lend(struct client *c)
+{
+	loop_remove(&c->server->loop, &c->source);
+	c->line = (struct worker_line){
+		.fd = c->source.fd, .serve = client_serve_line, .back = client_back, .owner = c};
+	c->lent = true;
+	worker_lend(&c->server->worker, &c->line);
+}
+
+/* ---- in the loop ---- */
+
 /* Goes on as far as possible: answers out, requests in, one after the other. */
 static void client_go_on(struct client *c)
 {
@@ -177,6 +229,9 @@ static void client_go_on(struct client *c)
 		c->source.events |= POLLIN;
 	if (c->out_len)
 		c->source.events |= POLLOUT;
+	if (c->may_be_lent && step == CLIENT_WAITS && c->in_len == 0 &&
+	    c->server->phase == SERVER_READY)
+		client_lend(c);
 }
 
 static void client_ready(void *owner, short revents)
@@ -221,6 +276,7 @@ static void client_job_done(struct worker_job *job)
 	}
 	if (c->protocol->answer(c) == CLIENT_ENDS)
 		c->ending = true;
+	c->may_be_lent = c->protocol->direct != NULL;
 	cvtpm_wipe(c->command, job->data_len);
 	cvtpm_wipe(job->response, job->response_len);
 	client_go_on(c);

@@ -5,8 +5,9 @@
  * one request off the front, answers at once or by a job, and the answer goes
  * out before the next request is looked at. What a peer has sent too early
  * waits in the socket, and a peer that does not read its answer holds up nobody
- * but itself. A client that goes away while its job runs leaves a client
- * without a descriptor behind, which is released when the job is done.
+ * but itself. A client of TPM commands is lent to the worker while it has none at
+ * work: its next command is then read, run and answered there. A client that goes away while its
+ * job runs leaves a client without a descriptor behind, which is released when the job is done.
  */
 #ifndef CVTPM_SERVE_CLIENT_H
 #define CVTPM_SERVE_CLIENT_H
@@ -36,6 +37,10 @@ struct client_protocol {
 	 * the protocol holds for it goes. */
 	void (*ended)(struct client *client);
 	void (*release)(struct client *client);
+	/* On the worker's thread, while the client is lent to it: answers what is in client->in
+	 * if that is one whole TPM command and nothing else, by worker_execute_line() and
+	 * into client->out. False: it is the loop's. NULL: the protocol is never lent. */
+	bool (*direct)(struct client *client);
 	bool takes_descriptors; /* the last one that came with the bytes is `passed_fd` */
 };
 
@@ -45,9 +50,12 @@ struct client {
 	const struct client_protocol *protocol;
 	struct loop_source source;
 	struct worker_job job;
+	struct worker_line line;
 	bool working;     /* `job` is the worker's */
+	bool lent;        /* all of this is the worker's, but what client_end() touches */
+	bool may_be_lent; /* it has sent a whole command */
 	bool resets;      /* `job` is a reset: page_end_reset is owed */
-	bool gone;        /* closed; waits for `job` */
+	bool gone;        /* closed; waits for `job`, or to come back */
 	bool flushes;     /* `job` flushes what this client has loaded */
 	bool is_device;   /* a character device: read and write, a command in one piece */
 	bool ends_server; /* when it is gone, the server ends */
@@ -80,8 +88,11 @@ struct client {
  *  in the loop; the descriptor is then closed. */
 struct client *client_begin(struct server *server, const struct client_protocol *protocol, int fd);
 
-/** Closes; releases now, or when its job is done. */
+/** Closes; releases now, or when its job is done or it is back from the worker. */
 void client_end(struct client *client);
+
+/** Where it is lent, wants it back; it is then treated as it would have been. */
+void client_recall(struct client *client);
 
 /* ---- for protocols ---- */
 

@@ -11,8 +11,8 @@ struct server;
 
 /* What the channel's clients share. */
 struct control {
-	uint8_t locality; /* of SET_LOCALITY, for the data channel; the loop's */
-	bool running;     /* as the channel's last answer left the TPM; the loop's */
+	_Atomic uint8_t locality; /* of SET_LOCALITY, for the data channel; the loop sets it */
+	bool running;             /* as the channel's last answer left the TPM; the loop's */
 
 	/* What STORE_VOLATILE stored, until the TPM is powered off and the store
 	 * takes it; the worker's. */

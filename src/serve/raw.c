@@ -1,3 +1,4 @@
+#include "crypto/crypto.h"
 #include "serve/client.h"
 #include "serve/frame.h"
 #include "serve/server.h"
@@ -59,6 +60,24 @@ static enum client_step raw_step(struct client *c)
 	return step;
 }
 
+/* On the worker's thread. */
+static bool raw_direct(struct client *c)
+{
+	size_t size;
+
+	if (frame_look(c->in, c->in_len, c->server->buffer_size, &size) != FRAME_WHOLE ||
+	    size != c->in_len || (c->server->config->data_locality && is_set_locality(c->in, size)))
+		return false;
+	c->job.locality = c->server->control.locality;
+	c->job.data = c->in;
+	c->job.data_len = size;
+	worker_execute_line(&c->server->worker, &c->job);
+	client_put(c, c->job.response, c->job.response_len);
+	client_take(c, size);
+	cvtpm_wipe(c->job.response, c->job.response_len);
+	return true;
+}
+
 static enum client_step raw_answer(struct client *c)
 {
 	client_put(c, c->job.response, c->job.response_len);
@@ -91,6 +110,6 @@ static enum client_step data_step(struct client *c)
 }
 
 const struct client_protocol raw_protocol = {
-	.step = raw_step, .answer = raw_answer, .ended = data_ended};
+	.step = raw_step, .direct = raw_direct, .answer = raw_answer, .ended = data_ended};
 const struct client_protocol data_protocol = {
-	.step = data_step, .answer = raw_answer, .ended = data_ended};
+	.step = data_step, .direct = raw_direct, .answer = raw_answer, .ended = data_ended};

@@ -104,14 +104,16 @@ void server_forget_client(struct server *server, struct client *client)
 	}
 }
 
-/* Closes the clients; with `idle_only` not those whose command runs. */
+/* Closes the clients; with `idle_only` not those whose command runs, or may run. */
 static void end_clients(struct server *server, bool idle_only)
 {
 	struct client *next;
 
 	for (struct client *client = server->clients; client; client = next) {
 		next = client->next;
-		if (!idle_only || !client->working)
+		if (idle_only && client->lent)
+			client_recall(client);
+		else if (!idle_only || !client->working)
 			client_end(client);
 	}
 }

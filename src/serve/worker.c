@@ -50,6 +50,13 @@ void worker_execute(struct worker *w, struct worker_job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
+void worker_execute_line(struct worker *w, struct worker_job *job)
+{
+	if (w->watch.before)
+		w->watch.before(w->watch.owner);
+	worker_execute(w, job);
+}
+
 /* The next job, in `running`; NULL: none waits. False: it is time to quit. */
 static bool worker_take(struct worker *w, struct worker_job **job)
 {
@@ -81,19 +88,62 @@ static void worker_finish(struct worker *w, struct worker_job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Lines that are wanted back, or have something to say. */
+static void worker_serve_lines(struct worker *w, const struct pollfd *fds, size_t count)
+{
+	for (size_t i = count; i-- > 0;) {
+		struct worker_line *line = w->lines[i];
+
+		/* fd < 0: it was wanted back before the poll. */
+		if (fds[i].fd >= 0 && (!fds[i].revents || line->serve(line, fds[i].revents)))
+			continue;
+		pthread_mutex_lock(&w->lock);
+		w->lines[i] =
+			w->lines[--w->line_count]; /* one that has been looked at, or is new */
+		line->next = w->returned;
+		w->returned = line;
+		loop_wake(w);
+		pthread_mutex_unlock(&w->lock);
+	}
+}
+
+/* What lines to poll: their number. */
+static size_t worker_list_lines(struct worker *w, struct pollfd *fds, bool *recalled)
+{
+	pthread_mutex_lock(&w->lock);
+	const size_t count = w->line_count;
+
+	for (size_t i = 0; i < count; i++) {
+		fds[i].fd = w->lines[i]->recalled ? -1 : w->lines[i]->fd;
+		fds[i].events = POLLIN;
+		fds[i].revents = 0;
+		*recalled |= w->lines[i]->recalled;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return count;
+}
+
 /* Until there are jobs, if `idle`; and serves what is watched. */
 static void worker_look(struct worker *w, bool idle)
 {
-	struct pollfd fds[] = {{.fd = w->more, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	struct pollfd fds[2 + LOOP_MAX_SOURCES];
 	int timeout = -1;
+	bool recalled = false;
 	eventfd_t count;
 
+	fds[0] = (struct pollfd){.fd = w->more, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = -1, .events = POLLIN};
+	const size_t lines = worker_list_lines(w, fds + 2, &recalled);
+
+	if (!idle && !w->watch.fd && lines == 0)
+		return;
 	if (w->watch.fd)
 		fds[1].fd = w->watch.fd(w->watch.owner, &timeout);
-	const int found = poll(fds, 2, idle ? timeout : 0);
+	const int found = poll(fds, 2 + lines, idle && !recalled ? timeout : 0);
 
-	if (fds[1].revents || (found == 0 && idle))
+	if (fds[1].revents || (found == 0 && idle && w->watch.fd))
 		w->watch.ready(w->watch.owner);
+	worker_serve_lines(w, fds + 2, lines);
 	if (fds[0].revents && eventfd_read(w->more, &count) < 0) {
 		/* Only this thread reads it: there is something to be read. */
 	}
@@ -111,8 +161,7 @@ static void *worker_main(void *argument)
 			job->run(job, &w->tpm);
 			worker_finish(w, job);
 		}
-		if (!job || w->watch.fd)
-			worker_look(w, !job);
+		worker_look(w, !job);
 	}
 	return NULL;
 }
@@ -130,8 +179,16 @@ static void worker_finish_jobs(void *owner, short revents)
 	struct worker_job *job = w->finished;
 	w->finished = NULL;
 	w->finished_last = &w->finished;
+	struct worker_line *line = w->returned;
+	w->returned = NULL;
 	pthread_mutex_unlock(&w->lock);
 
+	while (line) {
+		struct worker_line *next = line->next; /* `back` may release the line */
+
+		line->back(line);
+		line = next;
+	}
 	while (job) {
 		struct worker_job *next = job->next; /* `done` may release the job */
 
@@ -199,10 +256,28 @@ void worker_submit(struct worker *w, struct worker_job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
+void worker_lend(struct worker *w, struct worker_line *line)
+{
+	line->recalled = false;
+	pthread_mutex_lock(&w->lock);
+	w->lines[w->line_count++] = line;
+	worker_wake(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void worker_recall(struct worker *w, struct worker_line *line)
+{
+	pthread_mutex_lock(&w->lock);
+	line->recalled = true;
+	worker_wake(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
 bool worker_idle(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
-	const bool idle = !w->running && !w->first && !w->finished;
+	const bool idle =
+		!w->running && !w->first && !w->finished && !w->line_count && !w->returned;
 	w->awaited = !idle;
 	pthread_mutex_unlock(&w->lock);
 	return idle;

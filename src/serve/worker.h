@@ -6,8 +6,10 @@
  * most one job in the queue, so that peers take turns. The event loop is never
  * held up by a running command, and can therefore cancel it.
  *
- * Between jobs the worker also looks at one descriptor of its own, the doorbell's:
- * what rings there is served without a change of threads.
+ * Between jobs the worker also looks at descriptors of its own: the doorbell's, and
+ * lines, connections that the event loop has lent. What comes there is served without
+ * a change of threads, which would take longer than most commands. What is not a plain
+ * command on a line goes back to the loop with the line.
  *
  * All functions but a job's `run` belong to the event loop's thread, unless said
  * otherwise.
@@ -52,13 +54,26 @@ struct worker_job {
 	size_t response_len;
 };
 
-/* What the worker waits for besides jobs; its functions run on its thread. */
+/* A connection while it is lent: all that belongs to it is the worker's. */
+struct worker_line {
+	struct worker_line *next; /* the worker's, as is `recalled` */
+	bool recalled;
+	int fd;
+	/* On the worker's thread: there is something to read, or the peer has gone. False: the
+	 * line goes back. */
+	bool (*serve)(struct worker_line *line, short revents);
+	/* On the loop's thread: it is back. */
+	void (*back)(struct worker_line *line);
+	void *owner;
+};
+
+/* What the worker waits for besides jobs and lines; its functions run on its thread. */
 struct worker_watch {
 	/* The descriptor to poll for input, or -1; and after how many milliseconds to
 	 * call `ready` anyway, or -1. */
 	int (*fd)(void *owner, int *timeout_ms);
 	void (*ready)(void *owner);
-	/* Before each TPM command of the queue. */
+	/* Before each TPM command of the queue or of a line. */
 	void (*before)(void *owner);
 	void *owner;
 };
@@ -71,6 +86,9 @@ struct worker {
 	struct worker_job *first, **last; /* waiting */
 	struct worker_job *running;
 	struct worker_job *finished, **finished_last;
+	struct worker_line *lines[LOOP_MAX_SOURCES]; /* the loop adds, the worker removes */
+	size_t line_count;
+	struct worker_line *returned;
 	bool cancellable; /* what runs is a TPM command */
 	bool established; /* tpmEstablished after the last job */
 	bool cancel_held; /* CANCEL_ON: every command that runs is to be cancelled */
@@ -90,13 +108,22 @@ void worker_end(struct worker *worker, struct loop *loop);
 /** Puts a job at the end of the queue. */
 void worker_submit(struct worker *worker, struct worker_job *job);
 
-/** True when nothing runs and nothing waits. After a false the loop wakes when that
- *  may have changed. */
+/** Lends a connection to the worker, which has room for as many as the loop. */
+void worker_lend(struct worker *worker, struct worker_line *line);
+
+/** Wants it back soon; a command of it that runs now is answered first. */
+void worker_recall(struct worker *worker, struct worker_line *line);
+
+/** True when nothing runs, nothing waits and nothing is lent. After a false the loop wakes when
+ * that may have changed. */
 bool worker_idle(struct worker *worker);
 
 /** On the worker's thread, within a job's `run` or the watch's `ready`: runs a TPM
  *  command (worker_run_command) that can be cancelled as `job`. */
 void worker_execute(struct worker *worker, struct worker_job *job);
+
+/** The same for a line: the watch is asked first, as for a command of the queue. */
+void worker_execute_line(struct worker *worker, struct worker_job *job);
 
 /** Takes every job that has not begun out of the queue; each gets its `done`. */
 void worker_discard(struct worker *worker);
