@@ -116,7 +116,7 @@ static void nv_certify(struct world *w)
 	struct world_index *x = pick_index(w);
 	BEGIN(w, NV_Certify);
 
-	if (!x)
+	if (!x || is_counter(x))
 		return;
 	pick_signer(w, &p, 0);
 	if (x->public.attributes & TPMA_NV_OWNERREAD)

@@ -235,6 +235,7 @@ static void nv_read(struct world *w)
 
 	if (!x)
 		return;
+	p.unlike = is_counter(x);
 	use_authority(w, &p, 0, x, false);
 	use_index(w, &p, 1, x);
 	in->offset = pick_offset(w, x);

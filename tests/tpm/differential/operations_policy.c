@@ -98,7 +98,7 @@ static void policy_nv(struct world *w, struct world_session *s)
 	struct world_index *x = pick_index(w);
 	BEGIN(w, PolicyNV);
 
-	if (!x)
+	if (!x || is_counter(x))
 		return;
 	if (x->public.attributes & TPMA_NV_OWNERREAD)
 		use_hierarchy(w, &p, 0, TPM_RH_OWNER);

@@ -341,7 +341,9 @@ static void authorise(struct world *w, struct pair *p, unsigned n)
 		}
 	}
 	ws = pick_session(w, TPM_SE_HMAC);
-	if (ws && !p->plain && !is_used(p, ws) && chance(w, 50))
+	/* a session that is bound to the authValue that changes is another matter */
+	if (ws && !p->plain && !is_used(p, ws) && chance(w, 50) &&
+	    !(ws->is_bound && p->auth_after[n]))
 		add_session(w, p, ws, e, pick_attributes(w, p, ws, true));
 	else
 		add_password(p, &e->auth);
@@ -539,7 +541,7 @@ tpm_rc pair_run(struct world *w, struct pair *p)
 	tpm_rc rc[SIDES];
 	tpm_rc result;
 
-	if (w->differs)
+	if (w->differs || w->diverged)
 		return NO_ANSWER;
 	if (!p->split)
 		p->in[OTHER] = p->in[NATIVE];

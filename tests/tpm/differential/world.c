@@ -191,6 +191,13 @@ void world_forget_volatile(struct world *w)
 	w->stale = true;
 }
 
+/* Where a counter begins is each TPM's matter. */
+bool is_counter(const struct world_index *index)
+{
+	return (index->public.attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT ==
+	       TPM_NT_COUNTER;
+}
+
 static bool key_is_there(struct world *w, const struct world_key *key)
 {
 	BEGIN(w, ReadPublic);

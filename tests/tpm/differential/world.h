@@ -210,6 +210,7 @@ void use_key(struct pair *p, unsigned n, const struct world_key *key);
 void use_index(struct world *w, struct pair *p, unsigned n, struct world_index *index);
 void use_hierarchy(struct world *w, struct pair *p, unsigned n, TPM_HANDLE hierarchy);
 void use_session(struct pair *p, unsigned n, const struct world_session *session);
+bool is_counter(const struct world_index *index);
 void use_handle(struct pair *p, unsigned n, TPM_HANDLE handle); /* empty authValue */
 /** Runs it on both TPMs, authorised, now and then wrongly, and now and then spoilt. Compares
  *  code and values. Returns the response code; NO_ANSWER where the two differ or nothing
