@@ -38,7 +38,7 @@ static bool is_signed(const struct world *w, const struct pair *p, tpm_rc native
 					 : &p->in[NATIVE].PolicyCounterTimer.operandB;
 
 	(void)w;
-	return (native == 0) != (other == 0) && b->size && b->buffer[0] & 0x80 &&
+	return (native == 0) != (other == 0) && (b->size == 0 || b->buffer[0] & 0x80) &&
 	       (operation == TPM_EO_SIGNED_GT || operation == TPM_EO_SIGNED_LT ||
 		operation == TPM_EO_SIGNED_GE || operation == TPM_EO_SIGNED_LE);
 }
@@ -81,7 +81,7 @@ static const struct {
 	 is_mangled},
 	{"HMAC is MAC there", TPM_CC_HMAC_Start, RC_P(2, TPM_RC_HASH), RC_P(2, TPM_RC_SYMMETRIC),
 	 is_mangled},
-	{"Where libtpms fails", 0, TPM_RC_AUTH_UNAVAILABLE, TPM_RC_FAILURE, uses_public_only},
+	{"Where libtpms fails", 0, ANY_CODE, TPM_RC_FAILURE, uses_public_only},
 	{"Where libtpms fails", TPM_CC_RSA_Encrypt, TPM_RC_VALUE, TPM_RC_FAILURE, NULL},
 	{"Where libtpms fails", TPM_CC_RSA_Decrypt, TPM_RC_VALUE, TPM_RC_FAILURE, NULL},
 	{"HMAC is MAC there", TPM_CC_HMAC, RC_H(1, TPM_RC_TYPE), RC_P(2, TPM_RC_VALUE), NULL},

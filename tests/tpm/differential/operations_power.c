@@ -42,7 +42,7 @@ static void power_cycle(struct world *w)
 		shut_down(w, how >= 4 ? TPM_SU_STATE : TPM_SU_CLEAR);
 	if (w->differs)
 		return;
-	if (how == 5 || chance(w, 10))
+	if (how == 5 || (how >= 2 && chance(w, 10)))
 		type = TPM_SU_STATE;
 	for
 		EACH_SIDE(s)

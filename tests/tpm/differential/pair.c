@@ -455,6 +455,17 @@ static void count(struct world *w, const struct command *c, tpm_rc rc)
 		}
 }
 
+/* Would the world be another one than the model? */
+static bool has_effect(const struct command *c)
+{
+	bool policy = false;
+
+	for (unsigned n = 0; n < command_handles(c); n++)
+		policy |= type_resolve(c->handles[n].type) == &type_TPMI_SH_POLICY;
+	return policy || c->flags & (CC_NV | CC_RHANDLE) || c->code == TPM_CC_FlushContext ||
+	       c->code == TPM_CC_ContextSave;
+}
+
 static tpm_rc judge(struct world *w, struct pair *p, const tpm_rc rc[SIDES])
 {
 	if (rc[NATIVE] != rc[OTHER]) {
@@ -471,8 +482,7 @@ static tpm_rc judge(struct world *w, struct pair *p, const tpm_rc rc[SIDES])
 		return NO_ANSWER;
 	}
 	if (rc[NATIVE] == 0 && p->mangled) {
-		w->diverged |= p->command->flags & (CC_NV | CC_RHANDLE) ||
-			       p->command->code == TPM_CC_FlushContext;
+		w->diverged |= has_effect(p->command);
 		return NO_ANSWER;
 	}
 	if (rc[NATIVE] == 0)

@@ -131,6 +131,8 @@ void key_set(struct world *w, struct world_key *key, TPM_HANDLE native, TPM_HAND
 		EACH_SIDE(s)
 	key->e.name[s] = name_of_public(&key->public[s]);
 	key->e.policyAlg = public->authPolicy.size ? public->nameAlg : TPM_ALG_NULL;
+	if (public->objectAttributes & TPMA_OBJECT_SENSITIVEDATAORIGIN)
+		key->data.size = 0; /* what was given is not the secret */
 	key->e.user_auth = public->objectAttributes & TPMA_OBJECT_USERWITHAUTH;
 	key->e.admin_auth = !(public->objectAttributes & TPMA_OBJECT_ADMINWITHPOLICY);
 }
