@@ -31,8 +31,6 @@ static tpm_rc rsa_check(struct tpm *t, const TPMT_PUBLIC *public, const TPMT_SEN
 	const TPM2B_PUBLIC_KEY_RSA *n = &public->unique.rsa;
 	const TPM2B_PRIVATE_KEY_RSA *prime;
 	struct cvtpm_rsa_public key = {p->keyBits, p->exponent, {0}};
-	struct cvtpm_rsa_key whole;
-	int err;
 
 	if (n->size != p->keyBits / 8 || n->buffer[0] < 0x80)
 		return RC_P(n_public, TPM_RC_KEY);
@@ -49,9 +47,8 @@ static tpm_rc rsa_check(struct tpm *t, const TPMT_PUBLIC *public, const TPMT_SEN
 	if (prime->size * 2 != n->size || prime->buffer[0] < 0x80)
 		return RC_P(n_sensitive, TPM_RC_KEY_SIZE);
 	TRY(selftest_need(t, TPM_ALG_RSA));
-	err = cvtpm_rsa_load(&key, prime->buffer, prime->size, &whole);
-	cvtpm_wipe(&whole, sizeof whole);
-	return err ? TPM_RC_BINDING : TPM_RC_SUCCESS;
+	return cvtpm_rsa_check_prime(&key, prime->buffer, prime->size) ? TPM_RC_BINDING
+								       : TPM_RC_SUCCESS;
 }
 
 /* ---- ECC ---- */
