@@ -718,6 +718,52 @@ static void authorize_nv_takes_the_indexs_word(void **state)
 	policy_is(r, s, &want);
 }
 
+/* ---- a new nonceTPM ---- */
+
+static tpm_rc secret_within(struct rig *r, const struct client_session *s, uint32_t seconds)
+{
+	struct PolicySecret_in in = {.authHandle = TPM_RH_OWNER,
+				     .policySession = s->handle,
+				     .nonceTPM = s->nonceTPM,
+				     .expiration = seconds};
+
+	return RIG_RUN(r, PolicySecret, &in, NULL);
+}
+
+/* Whatever a policy session is used for, here to encrypt an answer: its nonceTPM rolls, the
+ * policy begins anew, and times count from then. */
+static void a_policy_begins_anew_with_nonceTPM(void **state)
+{
+	struct rig *r = *state;
+	struct StartAuthSession_in in = {.tpmKey = TPM_RH_NULL,
+					 .bind = TPM_RH_NULL,
+					 .nonceCaller.size = 32,
+					 .sessionType = TPM_SE_POLICY,
+					 .symmetric = {TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}},
+					 .authHash = TPM_ALG_SHA256};
+	struct client_session s = {.attributes =
+					   TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT,
+				   .authHash = TPM_ALG_SHA256,
+				   .symmetric = in.symmetric};
+	struct GetRandom_in random = {.bytesRequested = 8};
+	struct StartAuthSession_out out;
+	TPM2B_DIGEST none = zero();
+
+	OK(RIG_RUN(r, StartAuthSession, &in, &out));
+	s.handle = out.handle;
+	s.nonceTPM = out.nonceTPM;
+	rig_fresh_nonce(r, &s);
+	OK(secret_within(r, &s, SECONDS(10)));
+	r->now_ms += 20000;
+	if (!on_libtpms(r)) /* which has a clock of its own */
+		RC(secret_within(r, &s, SECONDS(10)), RC_P(4, TPM_RC_EXPIRED));
+	rig_sessions(r, &s, 1);
+	OK(RIG_RUN(r, GetRandom, &random, NULL));
+	s = r->sessions[0];
+	policy_is(r, s.handle, &none);
+	OK(secret_within(r, &s, SECONDS(10)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -741,6 +787,7 @@ int main(void)
 		TEST(authorize_replaces_what_is_approved),
 		TEST(authorize_checks_its_ticket),
 		TEST(authorize_nv_takes_the_indexs_word),
+		TEST(a_policy_begins_anew_with_nonceTPM),
 	};
 
 	return cmocka_run_group_tests_name("Part 3, 23", tests, NULL, NULL);
