@@ -20,7 +20,7 @@ static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, 
 	if (!(key->publicArea.objectAttributes & TPMA_OBJECT_DECRYPT))
 		return RC_H(1, TPM_RC_ATTRIBUTES);
 	rc = secret_recover(t, key, "SECRET", &in->encryptedSalt, salt);
-	return rc & RC_FMT1 ? RC_P(2, rc) : rc;
+	return rc == TPM_RC_ECC_POINT ? RC_P(2, TPM_RC_VALUE) : rc_p(2, rc);
 }
 
 /* Part 1, 19.6.10: the entity as it is now. A policy session is not bound, but its key is
