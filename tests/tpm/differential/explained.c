@@ -96,7 +96,11 @@ static const struct {
 	 is_mangled},
 	{"Room", TPM_CC_NV_DefineSpace, TPM_RC_SUCCESS, RC_P(2, TPM_RC_SIZE), is_mangled},
 	{"Handles of sessions", 0, TPM_RC_REFERENCE_H0, RC_H(1, TPM_RC_HANDLE), is_mangled},
+	{"Handles of sessions", 0, TPM_RC_REFERENCE_H0 + 1, RC_H(2, TPM_RC_HANDLE), is_mangled},
+	{"Handles of sessions", 0, TPM_RC_REFERENCE_H0 + 2, RC_H(3, TPM_RC_HANDLE), is_mangled},
 	{"Handles of objects", 0, TPM_RC_REFERENCE_H0, RC_H(1, TPM_RC_VALUE), is_mangled},
+	{"What clocks show", TPM_CC_ClockSet, RC_P(1, TPM_RC_VALUE), TPM_RC_SUCCESS, is_mangled},
+	{"What clocks show", TPM_CC_ClockSet, TPM_RC_SUCCESS, RC_P(1, TPM_RC_VALUE), is_mangled},
 	{"Tags of tickets", 0, ANY_CODE, ANY_CODE, tag_is_unknown},
 };
 
