@@ -44,6 +44,13 @@ void fail(const char *format, ...)
 	exit(2);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+	interrupted = number;
+}
+
 /* ---- one call ---- */
 
 static uint64_t call_peer(struct bench *b, const struct operation *o, int n, unsigned call)
@@ -86,6 +93,8 @@ static uint64_t call_echo(struct bench *b)
 
 static uint64_t call(struct bench *b, const struct operation *o, int column, unsigned n)
 {
+	if (interrupted)
+		fail("interrupted"); /* and peers end, and their folders go */
 	if (column < PEERS)
 		return call_peer(b, o, column, n);
 	if (column == ECHO)
@@ -284,7 +293,7 @@ static const char *fast_folder(void)
 static void parse(struct bench *b, int argc, char **argv, const char **program)
 {
 	b->rounds = 9;
-	b->slow_rounds = 12;
+	b->slow_rounds = 8;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--full") == 0) {
 			b->rounds = 25;
@@ -320,6 +329,8 @@ int main(int argc, char **argv)
 	const char *program = NULL;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, interrupt);
+	signal(SIGTERM, interrupt);
 	for (int n = 0; n <= ECHO; n++)
 		b->peer[n].fd = -1;
 	parse(b, argc, argv, &program);
