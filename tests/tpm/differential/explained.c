@@ -101,6 +101,9 @@ static const struct {
 	{"Handles of objects", 0, TPM_RC_REFERENCE_H0, RC_H(1, TPM_RC_VALUE), is_mangled},
 	{"What clocks show", TPM_CC_ClockSet, RC_P(1, TPM_RC_VALUE), TPM_RC_SUCCESS, is_mangled},
 	{"What clocks show", TPM_CC_ClockSet, TPM_RC_SUCCESS, RC_P(1, TPM_RC_VALUE), is_mangled},
+	{"HMAC is MAC there", TPM_CC_HMAC, RC_H(1, TPM_RC_TYPE), RC_P(2, TPM_RC_SCHEME), NULL},
+	{"HMAC is MAC there", TPM_CC_HMAC_Start, RC_H(1, TPM_RC_TYPE), RC_P(2, TPM_RC_SCHEME),
+	 NULL},
 	{"Tags of tickets", 0, ANY_CODE, ANY_CODE, tag_is_unknown},
 };
 
