@@ -465,6 +465,42 @@ static void password_that_encrypts(struct attempt *a)
 	refused(a, RC_S(a->n + 1, TPM_RC_ATTRIBUTES));
 }
 
+/* Only what begins with a size is encrypted, and not without an algorithm. */
+static tpm_rc not_encrypted(const struct attempt *a, const struct field *first)
+{
+	bool sized = first->type && type_is_sized(first->type);
+
+	return RC_S(a->n + 1, sized ? (tpm_rc)TPM_RC_SYMMETRIC : (tpm_rc)TPM_RC_ATTRIBUTES);
+}
+
+static void decrypts_without_algorithm(struct attempt *a)
+{
+	a->sessions[a->n] = hmac(a);
+	a->sessions[a->n].attributes |= TPMA_SESSION_DECRYPT;
+	refused(a, not_encrypted(a, a->command->in));
+}
+
+static void encrypts_without_algorithm(struct attempt *a)
+{
+	a->sessions[a->n] = hmac(a);
+	a->sessions[a->n].attributes |= TPMA_SESSION_ENCRYPT;
+	refused(a, not_encrypted(a, a->command->out));
+}
+
+static void policy_session_that_audits(struct attempt *a)
+{
+	a->sessions[a->n] = policy(a->w, TPM_SE_POLICY, a->command->code);
+	a->sessions[a->n].attributes |= TPMA_SESSION_AUDIT;
+	refused(a, RC_S(a->n + 1, TPM_RC_ATTRIBUTES));
+}
+
+static void exclusive_without_audit(struct attempt *a)
+{
+	a->sessions[a->n] = hmac(a);
+	a->sessions[a->n].attributes |= TPMA_SESSION_AUDITEXCLUSIVE;
+	refused(a, RC_S(a->n + 1, TPM_RC_ATTRIBUTES));
+}
+
 static void reserved_attributes(struct attempt *a)
 {
 	a->sessions[a->n].attributes |= 1 << 3;
@@ -593,6 +629,10 @@ FOR_ALL(expired_policy)
 FOR_ALL(trial_session)
 FOR_ALL(flushed_session)
 FOR_ALL(password_that_encrypts)
+FOR_ALL(decrypts_without_algorithm)
+FOR_ALL(encrypts_without_algorithm)
+FOR_ALL(policy_session_that_audits)
+FOR_ALL(exclusive_without_audit)
 FOR_ALL(reserved_attributes)
 FOR_ALL(hierarchy_disabled)
 FOR_ALL(authValue_not_enough)
@@ -621,6 +661,10 @@ int main(void)
 		cmocka_unit_test(every_command_trial_session),
 		cmocka_unit_test(every_command_flushed_session),
 		cmocka_unit_test(every_command_password_that_encrypts),
+		cmocka_unit_test(every_command_decrypts_without_algorithm),
+		cmocka_unit_test(every_command_encrypts_without_algorithm),
+		cmocka_unit_test(every_command_policy_session_that_audits),
+		cmocka_unit_test(every_command_exclusive_without_audit),
 		cmocka_unit_test(every_command_reserved_attributes),
 		cmocka_unit_test(every_command_hierarchy_disabled),
 		cmocka_unit_test(every_command_authValue_not_enough),
