@@ -55,6 +55,13 @@ void client_recall(struct client *c)
 		worker_recall(&c->server->worker, &c->line);
 }
 
+bool client_has_departed(const struct client *c)
+{
+	struct pollfd peer = {.fd = c->source.fd, .events = POLLRDHUP};
+
+	return !c->gone && poll(&peer, 1, 0) == 1 && peer.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
 void client_end(struct client *c)
 {
 	if (c->gone)

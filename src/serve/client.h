@@ -91,6 +91,9 @@ struct client *client_begin(struct server *server, const struct client_protocol 
 /** Closes; releases now, or when its job is done or it is back from the worker. */
 void client_end(struct client *client);
 
+/** Has its peer closed the connection? What it may still have sent is then for nobody. */
+bool client_has_departed(const struct client *client);
+
 /** Where it is lent, wants it back; it is then treated as it would have been. */
 void client_recall(struct client *client);
 

@@ -102,6 +102,7 @@ static enum client_step set_data_descriptor(struct client *c)
 			close(fd);
 		return answer_result(c, CONTROL_IO_ERROR);
 	}
+	server_end_departed(c->server, &data_protocol);
 	if (server_has_client(c->server, &data_protocol)) {
 		server_log(c->server, CVTPM_LOG_WARN,
 			   "SET_DATAFD on the control channel: there is a data channel already; "

@@ -93,6 +93,17 @@ bool server_has_client(const struct server *server, const struct client_protocol
 	return false;
 }
 
+void server_end_departed(struct server *server, const struct client_protocol *protocol)
+{
+	struct client *next;
+
+	for (struct client *client = server->clients; client; client = next) {
+		next = client->next;
+		if (client->protocol == protocol && client_has_departed(client))
+			client_end(client);
+	}
+}
+
 void server_forget_client(struct server *server, struct client *client)
 {
 	for (struct client **at = &server->clients; *at; at = &(*at)->next) {

@@ -78,6 +78,10 @@ bool server_accept(struct server *server, const struct client_protocol *protocol
 /** True when a client that speaks `protocol` is connected. */
 bool server_has_client(const struct server *server, const struct client_protocol *protocol);
 
+/** Closes the clients of `protocol` whose peer has closed, also where the loop has not come
+ *  to them yet or the worker has them. */
+void server_end_departed(struct server *server, const struct client_protocol *protocol);
+
 /** A client is closing. */
 void server_forget_client(struct server *server, struct client *client);
 
