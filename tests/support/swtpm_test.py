@@ -5,6 +5,7 @@ what both do alike is what swtpm's users rely on.
 """
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -143,9 +144,17 @@ def connect(where, running=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of this machine, and the next one too, that nobody listens at. Below those that the kernel gives to
+    connections: one of these could become somebody's before it is bound."""
+    while True:
+        port = random.randrange(20000, 32000, 2)
+        with socket.socket() as s, socket.socket() as next_one:
+            try:
+                s.bind(("127.0.0.1", port))
+                next_one.bind(("127.0.0.1", port + 1))
+                return port
+            except OSError:
+                continue
 
 
 class Control:
