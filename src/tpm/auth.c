@@ -73,12 +73,6 @@ static tpm_rc check_session(struct tpm *t, unsigned n)
 	return TPM_RC_SUCCESS;
 }
 
-/* Adds the session's number to a code that takes one. */
-static tpm_rc about_session(unsigned n, tpm_rc rc)
-{
-	return rc & RC_FMT1 ? RC_S(n + 1, rc) : rc;
-}
-
 tpm_rc auth_read_sessions(struct tpm *t, struct reader *r)
 {
 	struct frame *f = &t->frame;
@@ -99,13 +93,27 @@ tpm_rc auth_read_sessions(struct tpm *t, struct reader *r)
 		if (n == MAX_SESSION_NUM)
 			return RC_S(n + 1, TPM_RC_SIZE);
 		f->session_count++;
-		TRY(about_session(n, read_session(&area, &f->sessions[n])));
-		TRY(about_session(n, check_session(t, n)));
+		TRY(rc_s(n + 1, read_session(&area, &f->sessions[n])));
+		TRY(rc_s(n + 1, check_session(t, n)));
 	}
 	return TPM_RC_SUCCESS;
 }
 
 /* ---- HMACs (Part 1, 19.6) ---- */
+
+unsigned auth_names(struct tpm *t, struct cvtpm_octets *parts)
+{
+	struct frame *f = &t->frame;
+	unsigned n = command_handles(f->command);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!f->named)
+			entity_name(t, f->handles[i], &f->names[i]);
+		parts[i] = OCTETS(f->names[i]);
+	}
+	f->named = true;
+	return n;
+}
 
 /* cpHash := H(command code || names of the handles || parameters as they came) */
 tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest)
@@ -116,14 +124,10 @@ tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest)
 	uint8_t code[4];
 	struct writer w = {code, sizeof code, false};
 
-	for (unsigned i = 0; i < n && !f->named; i++)
-		entity_name(t, f->handles[i], &f->names[i]);
-	f->named = true;
 	if (f->cp_hash_alg != alg) {
 		write_u32(&w, f->command->code);
 		parts[0] = (struct cvtpm_octets){code, sizeof code};
-		for (unsigned i = 0; i < n; i++)
-			parts[1 + i] = OCTETS(f->names[i]);
+		auth_names(t, parts + 1);
 		parts[1 + n] = f->received;
 		TRY(tpm_hash(t, alg, parts, 2 + n, &f->cp_hash));
 		f->cp_hash_alg = alg;
@@ -336,7 +340,7 @@ tpm_rc auth_check(struct tpm *t)
 	for (unsigned n = 0; n < auths; n++)
 		f->sessions[n].entity = f->handles[n];
 	for (unsigned n = 0; n < f->session_count; n++)
-		TRY(about_session(n, check_one(t, n)));
+		TRY(rc_s(n + 1, check_one(t, n)));
 	if (f->audit >= 0) /* while the names are still those that the command found */
 		TRY(auth_cp_hash(t, f->sessions[f->audit].session->authHash, &f->audit_cp_hash));
 	return TPM_RC_SUCCESS;

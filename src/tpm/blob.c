@@ -18,7 +18,6 @@
 
 #define BLOB_VERSION 1
 #define VOLATILE_KEY "tpm/volatile"
-#define SAVED_KEY    "tpm/saved"
 #define MAX_BLOB_KEY (RECORD_KEY_SIZE - 1)
 
 static const uint8_t magic[8] = {'c', 'v', 't', 'p', 'm', 'T', 'P', 'M'};
@@ -30,13 +29,6 @@ static size_t key_length(const char *key)
 	while (key[n])
 		n++;
 	return n;
-}
-
-static bool key_is(const char *key, const char *other)
-{
-	size_t n = key_length(key);
-
-	return n == key_length(other) && memcmp(key, other, n) == 0;
 }
 
 /* ---- saving ---- */
@@ -109,7 +101,7 @@ static int put_permanent(struct tpm *t, struct counted *c)
 	for (size_t i = 0; i < list.count; i++) {
 		const char *key = t->commit.keys[i];
 
-		if (key_is(key, SAVED_KEY) || key_is(key, VOLATILE_KEY))
+		if (state_key_is(key, SAVED_KEY) || state_key_is(key, VOLATILE_KEY))
 			continue;
 		CVTPM_TRY(cvtpm_store_get(t->platform->store, key, t->commit.bytes, COMMIT_SIZE,
 					  &len));
@@ -222,7 +214,7 @@ static int read_blob_record(struct reader *r, struct blob_record *record)
 
 static bool key_fits(const char *key, enum cvtpm_blob kind)
 {
-	bool saved = key_is(key, SAVED_KEY), running = key_is(key, VOLATILE_KEY);
+	bool saved = state_key_is(key, SAVED_KEY), running = state_key_is(key, VOLATILE_KEY);
 
 	return kind == CVTPM_BLOB_PERMANENT ? !saved && !running
 	       : kind == CVTPM_BLOB_SAVED   ? saved
@@ -268,7 +260,7 @@ static int plan_removal(void *context, const char *key, size_t value_len)
 
 	(void)value_len;
 	for (size_t i = 0; i < p->planned; i++)
-		if (key_is(key, p->t->commit.keys[i]))
+		if (state_key_is(key, p->t->commit.keys[i]))
 			return 0;
 	if (p->count == MAX_CHANGES || n > MAX_BLOB_KEY)
 		return CVTPM_ERR_FORMAT;

@@ -148,15 +148,9 @@ bool policy_compare(TPM_EO operation, const uint8_t *a, const uint8_t *b, size_t
 
 static tpm_rc name_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest)
 {
-	const struct frame *f = &t->frame;
-	unsigned n = command_handles(f->command);
 	struct cvtpm_octets parts[MAX_HANDLE_NUM];
-	TPM2B_NAME names[MAX_HANDLE_NUM];
+	unsigned n = auth_names(t, parts);
 
-	for (unsigned i = 0; i < n; i++) {
-		entity_name(t, f->handles[i], &names[i]);
-		parts[i] = OCTETS(names[i]);
-	}
 	return tpm_hash(t, alg, parts, n, digest);
 }
 

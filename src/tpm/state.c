@@ -41,7 +41,6 @@ static const struct fixed_record {
 	{"tpm/run", &type_tpm_run, offsetof(struct tpm, run), RECORD_RUN},
 };
 #define FIXED_RECORDS (sizeof fixed_records / sizeof *fixed_records)
-#define SAVED_KEY     "tpm/saved"
 
 /* ---- keys ---- */
 
@@ -306,7 +305,7 @@ static int load_entries(struct tpm *t, enum entry_key kind,
 	return 0;
 }
 
-static bool same_key(const char *a, const char *b)
+bool state_key_is(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
@@ -317,9 +316,9 @@ static bool same_key(const char *a, const char *b)
 static const struct type *record_type(const char *key)
 {
 	for (size_t i = 0; i < FIXED_RECORDS; i++)
-		if (same_key(key, fixed_records[i].key))
+		if (state_key_is(key, fixed_records[i].key))
 			return fixed_records[i].type;
-	if (same_key(key, SAVED_KEY))
+	if (state_key_is(key, SAVED_KEY))
 		return &type_tpm_saved;
 	if (key_handle(key, KEY_NV))
 		return &type_tpm_nv_record;
@@ -358,7 +357,7 @@ int state_check_record(struct tpm *t, const char *key, const uint8_t *value, siz
 static const struct cvtpm_change *find_change(struct tpm *t, size_t count, const char *key)
 {
 	for (size_t i = 0; i < count; i++)
-		if (same_key(t->commit.changes[i].key, key))
+		if (state_key_is(t->commit.changes[i].key, key))
 			return &t->commit.changes[i];
 	return NULL;
 }

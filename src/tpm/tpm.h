@@ -648,6 +648,9 @@ tpm_rc auth_check(struct tpm *t);
 tpm_rc auth_decrypt(struct tpm *t);
 /** Encrypts the first response parameter in place and writes the session area. */
 tpm_rc auth_respond(struct tpm *t, uint8_t *parameters, size_t len, struct writer *w);
+/** The names of the running command's handles, as it found them, in `parts` (room for
+ *  MAX_HANDLE_NUM); how many. They stay in the frame. */
+unsigned auth_names(struct tpm *t, struct cvtpm_octets *parts);
 /** Recomputes cpHash in `alg` for the running command. */
 tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest);
 
@@ -772,6 +775,9 @@ int state_commit(struct tpm *t);
 tpm_rc state_save_volatile(struct tpm *t);
 tpm_rc state_restore_volatile(struct tpm *t);
 
+/** The record that TPM2_Shutdown(STATE) leaves; and are two keys the same? */
+#define SAVED_KEY "tpm/saved"
+bool state_key_is(const char *a, const char *b);
 /** Is it a record that state_load() would take? CVTPM_ERR_FORMAT. */
 int state_check_record(struct tpm *t, const char *key, const uint8_t *value, size_t len);
 /** Are the records that the first `count` of t->commit.changes write, each taken by
@@ -800,7 +806,7 @@ tpm_rc startup(struct tpm *t, enum startup_kind kind);
 
 /* ---- small helpers (util.c) ---- */
 
-/** A response code of a noun, which has no number, as one about parameter or handle `n`;
+/** A response code of a noun, which has no number, as one about parameter, handle or session `n`;
  *  codes that never have a number are left as they are. */
 static inline tpm_rc rc_p(unsigned n, tpm_rc rc)
 {
@@ -809,6 +815,10 @@ static inline tpm_rc rc_p(unsigned n, tpm_rc rc)
 static inline tpm_rc rc_h(unsigned n, tpm_rc rc)
 {
 	return rc & RC_FMT1 ? RC_H(n, rc) : rc;
+}
+static inline tpm_rc rc_s(unsigned n, tpm_rc rc)
+{
+	return rc & RC_FMT1 ? RC_S(n, rc) : rc;
 }
 
 /** Random bytes; failure mode on a lack of entropy. */
