@@ -91,7 +91,7 @@ tpm_rc auth_read_sessions(struct tpm *t, struct reader *r)
 		unsigned n = f->session_count;
 
 		if (n == MAX_SESSION_NUM)
-			return RC_S(n + 1, TPM_RC_SIZE);
+			return TPM_RC_AUTHSIZE;
 		f->session_count++;
 		TRY(rc_s(n + 1, read_session(&area, &f->sessions[n])));
 		TRY(rc_s(n + 1, check_session(t, n)));

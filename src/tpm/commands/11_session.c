@@ -3,7 +3,8 @@
 
 #include "crypto/mem.h"
 
-/* The secret that the caller has encrypted to tpmKey, if any. */
+/* The secret that the caller has encrypted to tpmKey, if any. Whatever is wrong with it is
+ * TPM_RC_VALUE (11.1). */
 static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, TPM2B_DIGEST *salt)
 {
 	const struct tpm_object *key;
@@ -20,7 +21,7 @@ static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, 
 	if (!(key->publicArea.objectAttributes & TPMA_OBJECT_DECRYPT))
 		return RC_H(1, TPM_RC_ATTRIBUTES);
 	rc = secret_recover(t, key, "SECRET", &in->encryptedSalt, salt);
-	return rc == TPM_RC_ECC_POINT ? RC_P(2, TPM_RC_VALUE) : rc_p(2, rc);
+	return rc & RC_FMT1 ? RC_P(2, TPM_RC_VALUE) : rc;
 }
 
 /* Part 1, 19.6.10: the entity as it is now. A policy session is not bound, but its key is

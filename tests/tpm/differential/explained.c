@@ -75,6 +75,7 @@ static const struct {
 	bool (*when)(const struct world *w, const struct pair *p, tpm_rc native, tpm_rc other);
 } explained[] = {
 	{"The size of the authorization area", 0, TPM_RC_AUTHSIZE, TPM_RC_SIZE, NULL},
+	{"The size of the authorization area", 0, TPM_RC_AUTHSIZE, RC_S(4, TPM_RC_SIZE), NULL},
 	{"A resume with another H-CRTM", TPM_CC_Startup, TPM_RC_LOCALITY, RC_P(1, TPM_RC_VALUE),
 	 NULL},
 	{"HMAC is MAC there", TPM_CC_HMAC, RC_P(2, TPM_RC_HASH), RC_P(2, TPM_RC_SYMMETRIC),
