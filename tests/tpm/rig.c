@@ -4,7 +4,6 @@
 #include "cvtpm/stores.h"
 #include "tpm/spec.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -115,6 +114,11 @@ struct rig *rig_new_off(const struct cvtpm_engine *engine)
 		r->memory = aligned_alloc(64, (engine->size() + 63) / 64 * 64);
 		assert_non_null(r->memory);
 	}
+	if (getenv("CVTPM_TEST_CODES")) {
+		r->codes = fopen(getenv("CVTPM_TEST_CODES"), "a");
+		assert_non_null(r->codes);
+		setvbuf(r->codes, NULL, _IOLBF, 0); /* whole lines, whoever else writes there */
+	}
 	make_instance(r);
 	return r;
 }
@@ -133,6 +137,8 @@ void rig_free(struct rig *r)
 		return;
 	r->engine->destroy(r->tpm);
 	cvtpm_store_close(r->store);
+	if (r->codes)
+		fclose(r->codes);
 	free(r->store_memory);
 	free(r->memory);
 	free(r);
@@ -195,8 +201,16 @@ void rig_name(struct rig *r, unsigned n, const TPM2B_NAME *name)
 	r->named = true;
 }
 
+static uint32_t u32_at(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
 tpm_rc rig_raw(struct rig *r, const void *bytes, size_t len)
 {
+	tpm_rc rc;
+
 	memmove(r->command, bytes, len);
 	r->command_len = len;
 	r->response_len = sizeof r->response;
@@ -204,8 +218,10 @@ tpm_rc rig_raw(struct rig *r, const void *bytes, size_t len)
 					    &r->response_len),
 			 0);
 	assert_true(r->response_len >= 10);
-	return (tpm_rc)r->response[6] << 24 | (tpm_rc)r->response[7] << 16 |
-	       (tpm_rc)r->response[8] << 8 | r->response[9];
+	rc = u32_at(r->response + 6);
+	if (r->codes && len >= 10)
+		fprintf(r->codes, "%08x %08x\n", u32_at(r->command + 6), rc);
+	return rc;
 }
 
 tpm_rc rig_run(struct rig *r, const struct command *command, const void *in, void *out)

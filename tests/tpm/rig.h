@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -45,6 +46,10 @@ struct rig {
 	bool fail_entropy, cancelled;
 	unsigned commits; /* that succeeded */
 	char log[160];    /* the last line */
+
+	/* Where CVTPM_TEST_CODES names a file, each command's code and its answer's are written
+	 * there: tpm-codes reads them (test_codes.c). NULL without it. */
+	FILE *codes;
 
 	/* for the next RIG_RUN */
 	struct client_session sessions[MAX_SESSION_NUM];
