@@ -3,6 +3,7 @@
  * comes, it must not be taken for the VCEK of a chip that was never made.
  * The first byte says what was asked for.
  */
+#include "verify/kds_libcurl.h"
 #include "verify/kds_parts.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct kds_libcurl lib;
 	struct kds_ask ask = {.hwid_len = 64};
 	char error[CVTPM_KDS_ERROR_SIZE], base[CVTPM_KDS_URL_SIZE], *text;
 	const char *fault;
@@ -21,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
+	if (!lib.url && kds_libcurl_load(&lib, error) < 0)
+		abort(); /* nothing would be tested */
 	ask.product = data[0] & 4 ? CVTPM_PRODUCT_TURIN : CVTPM_PRODUCT_MILAN;
 	switch (data[0] & 3) {
 	case 0:
@@ -34,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	default: /* an address from a command line or a file */
 		text = strndup((const char *)data + 1, size - 1);
-		if (text && kds_url_check_base(text, base, &plain, error) == 0 &&
+		if (text && kds_url_check_base(&lib, text, base, &plain, error) == 0 &&
 		    strncasecmp(base, "http", 4) != 0)
 			abort();
 		free(text);

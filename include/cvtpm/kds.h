@@ -35,7 +35,7 @@
  * several. No global state of ours; curl_global_init() is called once for
  * each open, which needs a libcurl whose global functions are thread-safe.
  *
- * Hosted (libcurl, OpenSSL 3).
+ * Hosted (libcurl, which is loaded when a client is made; OpenSSL 3).
  */
 #ifndef CVTPM_KDS_H
 #define CVTPM_KDS_H
@@ -87,8 +87,8 @@ struct cvtpm_kds_data {
 /** Makes a client; copies the options. `error` has a line unless 0 is returned.
  *  CVTPM_ERR_PARAM: base_url is missing, malformed, or neither https nor http to
  *  loopback; CVTPM_ERR_POLICY: others may enter the cache folder, or it is another
- *  user's; CVTPM_ERR_IO: it cannot be made or opened; CVTPM_ERR_UNSUPPORTED: this
- *  libcurl has no HTTPS or is not thread-safe; CVTPM_ERR_NO_MEMORY. */
+ *  user's; CVTPM_ERR_IO: it cannot be made or opened; CVTPM_ERR_UNSUPPORTED: there
+ *  is no libcurl, or it has no HTTPS or is not thread-safe; CVTPM_ERR_NO_MEMORY. */
 int cvtpm_kds_open(const struct cvtpm_kds_options *options, struct cvtpm_kds **kds,
 		   char error[CVTPM_KDS_ERROR_SIZE]);
 

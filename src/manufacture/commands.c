@@ -20,7 +20,6 @@
 /* Designated by place: code, name, handles, auths, answers_handle. */
 static const struct tpm_command startup = {0x144, "Startup", .in = {U16}};
 static const struct tpm_command shutdown = {0x145, "Shutdown", .in = {U16}};
-static const struct tpm_command self_test = {0x143, "SelfTest", .in = {U8}};
 static const struct tpm_command get_capability = {0x17A, "GetCapability", .in = {U32, U32, U32},
 						  .out = {U8, U32, BYTES}};
 static const struct tpm_command get_random = {0x17B, "GetRandom", .in = {U16}, .out = {SIZED}};
@@ -63,11 +62,6 @@ int tpm_startup(struct tpm_client *client, uint16_t type)
 int tpm_shutdown(struct tpm_client *client, uint16_t type)
 {
 	return tpm_call(client, &shutdown, NULL, &TPM_NUMBER(type), NULL, NULL);
-}
-
-int tpm_self_test(struct tpm_client *client)
-{
-	return tpm_call(client, &self_test, NULL, &TPM_NUMBER(1), NULL, NULL); /* fullTest: YES */
 }
 
 /* ---- capabilities, random numbers ---- */

@@ -75,11 +75,10 @@ struct tpm_nv_public {
 	uint16_t size;
 };
 
-/* ---- start-up and testing (9, 10) ---- */
+/* ---- start-up (9) ---- */
 
 int tpm_startup(struct tpm_client *client, uint16_t type);
 int tpm_shutdown(struct tpm_client *client, uint16_t type);
-int tpm_self_test(struct tpm_client *client);
 
 /* ---- capabilities, random numbers (30, 16) ---- */
 

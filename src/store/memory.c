@@ -199,7 +199,7 @@ static void memory_close(struct cvtpm_store *store)
 {
 	struct memory_store *m = (struct memory_store *)store;
 
-	cvtpm_wipe(m->records, m->capacity);
+	cvtpm_wipe(m->records, m->used); /* records that went were wiped as they went */
 	cvtpm_wipe(m, sizeof *m);
 }
 

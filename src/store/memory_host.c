@@ -78,7 +78,8 @@ int cvtpm_store_memory_open(struct cvtpm_store **store, size_t size,
 		return store_fail(message, err, "a memory store cannot be as small as %zu bytes",
 				  room);
 	}
-	if (madvise(m, m->size, MADV_DONTDUMP) != 0 || mlock(m, m->size) != 0)
+	/* Page by page as it is touched: most of it is room for what may come. */
+	if (madvise(m, m->size, MADV_DONTDUMP) != 0 || mlock2(m, m->size, MLOCK_ONFAULT) != 0)
 		store_fail(message, 0,
 			   "the TPM's state (%zu bytes) could not be locked into memory and may "
 			   "reach the swap device: %s; raise the limit (ulimit -l)",

@@ -1,9 +1,9 @@
 /* The KDS client: from the cache where it can be, else from the service. */
 #include "cvtpm/kds.h"
 #include "verify/checks.h"
+#include "verify/kds_libcurl.h"
 #include "verify/kds_parts.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ struct cvtpm_kds {
 	char *ca_file;
 	bool plain;
 	int cache; /* descriptor of the folder, or -1 */
+	struct kds_libcurl lib;
 	CURL *curl;
 };
 
@@ -71,9 +72,10 @@ static void copy_options(struct cvtpm_kds *kds, const struct cvtpm_kds_options *
 	use_default(&kds->options.crl_age, 86400);
 }
 
-static int check_libcurl(char error[CVTPM_KDS_ERROR_SIZE])
+static int load_libcurl(struct kds_libcurl *lib, char error[CVTPM_KDS_ERROR_SIZE])
 {
-	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+	CVTPM_TRY(kds_libcurl_load(lib, error));
+	const curl_version_info_data *info = lib->version_info(CURLVERSION_NOW);
 
 	if ((info->features & CURL_VERSION_SSL) && (info->features & CURL_VERSION_THREADSAFE))
 		return 0;
@@ -84,7 +86,7 @@ static int check_libcurl(char error[CVTPM_KDS_ERROR_SIZE])
 static int open_parts(struct cvtpm_kds *kds, const struct cvtpm_kds_options *options,
 		      char error[CVTPM_KDS_ERROR_SIZE])
 {
-	CVTPM_TRY(kds_url_check_base(options->base_url, kds->base, &kds->plain, error));
+	CVTPM_TRY(kds_url_check_base(&kds->lib, options->base_url, kds->base, &kds->plain, error));
 	if (options->ca_file) {
 		kds->ca_file = strdup(options->ca_file);
 		if (!kds->ca_file)
@@ -96,24 +98,26 @@ static int open_parts(struct cvtpm_kds *kds, const struct cvtpm_kds_options *opt
 		if (kds->cache < 0)
 			return kds->cache;
 	}
-	kds->curl = curl_easy_init();
+	kds->curl = kds->lib.easy_init();
 	return kds->curl ? 0 : kds_fail(error, CVTPM_ERR_NO_MEMORY, "no memory for a KDS client");
 }
 
 int cvtpm_kds_open(const struct cvtpm_kds_options *options, struct cvtpm_kds **out,
 		   char error[CVTPM_KDS_ERROR_SIZE])
 {
+	struct kds_libcurl lib;
 	struct cvtpm_kds *kds;
 	int result;
 
 	*out = NULL;
 	error[0] = 0;
-	CVTPM_TRY(check_libcurl(error));
+	CVTPM_TRY(load_libcurl(&lib, error));
 	kds = calloc(1, sizeof(*kds));
-	if (!kds || curl_global_init(CURL_GLOBAL_DEFAULT)) {
+	if (!kds || lib.global_init(CURL_GLOBAL_DEFAULT)) {
 		free(kds);
 		return kds_fail(error, CVTPM_ERR_NO_MEMORY, "no memory for a KDS client");
 	}
+	kds->lib = lib;
 	kds->cache = -1;
 	result = open_parts(kds, options, error);
 	if (result) {
@@ -128,8 +132,8 @@ void cvtpm_kds_close(struct cvtpm_kds *kds)
 {
 	if (!kds)
 		return;
-	curl_easy_cleanup(kds->curl);
-	curl_global_cleanup();
+	kds->lib.easy_cleanup(kds->curl);
+	kds->lib.global_cleanup();
 	if (kds->cache >= 0)
 		close(kds->cache);
 	free(kds->ca_file);
@@ -196,8 +200,8 @@ static int from_service(struct cvtpm_kds *kds, const struct kds_ask *ask,
 	int64_t next_update = 0;
 	const char *fault;
 
-	CVTPM_TRY(kds_http_get(kds->curl, &kds->options, kds->plain, ask, &out->data, &out->len,
-			       error));
+	CVTPM_TRY(kds_http_get(&kds->lib, kds->curl, &kds->options, kds->plain, ask, &out->data,
+			       &out->len, error));
 	fault = kds_content_fault(ask, out->data, out->len, &next_update);
 	if (fault) {
 		cvtpm_kds_data_free(out);

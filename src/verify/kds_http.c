@@ -1,8 +1,8 @@
 /* Asking over HTTP, through libcurl: bounded in size and time, with patience. */
 #include "verify/checks.h"
+#include "verify/kds_libcurl.h"
 #include "verify/kds_parts.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -53,13 +53,13 @@ static void drop(struct answer *answer)
 }
 
 /* Every rule of the transport; false: libcurl does not take one of them. */
-static bool set_rules(CURL *curl, const struct cvtpm_kds_options *o, bool plain,
-		      const struct kds_ask *ask, struct answer *answer)
+static bool set_rules(const struct kds_libcurl *lib, CURL *curl, const struct cvtpm_kds_options *o,
+		      bool plain, const struct kds_ask *ask, struct answer *answer)
 {
 	CURLcode bad = CURLE_OK;
 
-#define SET(option, value) (bad = bad ? bad : curl_easy_setopt(curl, option, value))
-	curl_easy_reset(curl);
+#define SET(option, value) (bad = bad ? bad : lib->easy_setopt(curl, option, value))
+	lib->easy_reset(curl);
 	SET(CURLOPT_URL, ask->url);
 	SET(CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -87,18 +87,18 @@ static bool set_rules(CURL *curl, const struct cvtpm_kds_options *o, bool plain,
 	return bad == CURLE_OK;
 }
 
-static int ask_once(CURL *curl, const struct cvtpm_kds_options *options, bool plain,
-		    const struct kds_ask *ask, struct answer *answer,
-		    char error[CVTPM_KDS_ERROR_SIZE])
+static int ask_once(const struct kds_libcurl *lib, CURL *curl,
+		    const struct cvtpm_kds_options *options, bool plain, const struct kds_ask *ask,
+		    struct answer *answer, char error[CVTPM_KDS_ERROR_SIZE])
 {
 	*answer = (struct answer){0};
-	if (!set_rules(curl, options, plain, ask, answer))
+	if (!set_rules(lib, curl, options, plain, ask, answer))
 		return kds_fail(error, CVTPM_ERR_UNSUPPORTED,
 				"libcurl does not take the rules of the connection to %s",
 				ask->url);
-	answer->code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
-	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &answer->retry_after);
+	answer->code = lib->easy_perform(curl);
+	lib->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+	lib->easy_getinfo(curl, CURLINFO_RETRY_AFTER, &answer->retry_after);
 	return 0;
 }
 
@@ -122,10 +122,11 @@ static bool is_passing(const struct answer *answer)
 	}
 }
 
-static int explain_code(const struct answer *a, const struct cvtpm_kds_options *options,
-			const struct kds_ask *ask, char error[CVTPM_KDS_ERROR_SIZE])
+static int explain_code(const struct kds_libcurl *lib, const struct answer *a,
+			const struct cvtpm_kds_options *options, const struct kds_ask *ask,
+			char error[CVTPM_KDS_ERROR_SIZE])
 {
-	const char *text = a->text[0] ? a->text : curl_easy_strerror(a->code);
+	const char *text = a->text[0] ? a->text : lib->easy_strerror(a->code);
 
 	if (a->no_memory || a->code == CURLE_OUT_OF_MEMORY)
 		return kds_fail(error, CVTPM_ERR_NO_MEMORY, "no memory for the answer to %s",
@@ -165,13 +166,13 @@ static int explain_code(const struct answer *a, const struct cvtpm_kds_options *
 	}
 }
 
-static int explain_redirect(CURL *curl, const struct answer *a, const struct kds_ask *ask,
-			    char error[CVTPM_KDS_ERROR_SIZE])
+static int explain_redirect(const struct kds_libcurl *lib, CURL *curl, const struct answer *a,
+			    const struct kds_ask *ask, char error[CVTPM_KDS_ERROR_SIZE])
 {
 	char where[200] = "nowhere";
 	char *url = NULL;
 
-	curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &url);
+	lib->easy_getinfo(curl, CURLINFO_REDIRECT_URL, &url);
 	if (url)
 		escape_text(where, sizeof(where), url, strlen(url));
 	return kds_fail(error, CVTPM_ERR_PEER,
@@ -180,11 +181,12 @@ static int explain_redirect(CURL *curl, const struct answer *a, const struct kds
 			ask->url, a->status, where);
 }
 
-static int explain_status(CURL *curl, const struct answer *a, const struct kds_ask *ask,
-			  unsigned tries, char error[CVTPM_KDS_ERROR_SIZE])
+static int explain_status(const struct kds_libcurl *lib, CURL *curl, const struct answer *a,
+			  const struct kds_ask *ask, unsigned tries,
+			  char error[CVTPM_KDS_ERROR_SIZE])
 {
 	if (a->status >= 300 && a->status <= 399)
-		return explain_redirect(curl, a, ask, error);
+		return explain_redirect(lib, curl, a, ask, error);
 	if (a->status == HTTP_MISSING)
 		return kds_fail(error, CVTPM_ERR_NOT_FOUND, "%s answered 404, not known there: %s",
 				ask->url,
@@ -237,8 +239,8 @@ static unsigned pause_after(const struct answer *answer, unsigned tries, unsigne
 	return ms > left ? left + 1 : (unsigned)ms;
 }
 
-int kds_http_get(void *curl, const struct cvtpm_kds_options *options, bool plain,
-		 const struct kds_ask *ask, uint8_t **data, size_t *len,
+int kds_http_get(const struct kds_libcurl *lib, void *curl, const struct cvtpm_kds_options *options,
+		 bool plain, const struct kds_ask *ask, uint8_t **data, size_t *len,
 		 char error[CVTPM_KDS_ERROR_SIZE])
 {
 	unsigned left = options->wait_ms;
@@ -248,7 +250,7 @@ int kds_http_get(void *curl, const struct cvtpm_kds_options *options, bool plain
 		unsigned pause;
 		int result;
 
-		CVTPM_TRY(ask_once(curl, options, plain, ask, &answer, error));
+		CVTPM_TRY(ask_once(lib, curl, options, plain, ask, &answer, error));
 		if (answer.code == CURLE_OK && answer.status == HTTP_OK) {
 			*data = answer.data;
 			*len = answer.len;
@@ -257,8 +259,8 @@ int kds_http_get(void *curl, const struct cvtpm_kds_options *options, bool plain
 		pause = pause_after(&answer, tries, left);
 		if (!is_passing(&answer) || tries >= options->tries || pause > left) {
 			result = answer.code == CURLE_OK
-					 ? explain_status(curl, &answer, ask, tries, error)
-					 : explain_code(&answer, options, ask, error);
+					 ? explain_status(lib, curl, &answer, ask, tries, error)
+					 : explain_code(lib, &answer, options, ask, error);
 			drop(&answer);
 			return result;
 		}
@@ -267,7 +269,7 @@ int kds_http_get(void *curl, const struct cvtpm_kds_options *options, bool plain
 				answer.status, (pause + 999) / 1000);
 		else
 			kds_log(options, CVTPM_LOG_INFO, "%s: %s, waiting %u s", ask->url,
-				curl_easy_strerror(answer.code), (pause + 999) / 1000);
+				lib->easy_strerror(answer.code), (pause + 999) / 1000);
 		drop(&answer);
 		left -= pause;
 		if (wait_ms(options, pause))

@@ -30,8 +30,11 @@ struct kds_ask {
 	char url[CVTPM_KDS_URL_SIZE];
 };
 
+struct kds_libcurl;
+
 /* A base URL that may be used, without the final slashes. `plain`: http. */
-int kds_url_check_base(const char *url, char base[CVTPM_KDS_URL_SIZE], bool *plain,
+int kds_url_check_base(const struct kds_libcurl *lib, const char *url,
+		       char base[CVTPM_KDS_URL_SIZE], bool *plain,
 		       char error[CVTPM_KDS_ERROR_SIZE]);
 int kds_ask_vcek(struct kds_ask *ask, const char *base, const uint8_t *report, size_t len,
 		 const char *product, char error[CVTPM_KDS_ERROR_SIZE]);
@@ -49,8 +52,8 @@ const char *kds_content_fault(const struct kds_ask *ask, const uint8_t *data, si
 /* ---- kds_http.c: asking ---- */
 
 /* GETs the URL, with retries. *data is to be freed with free(). */
-int kds_http_get(void *curl, const struct cvtpm_kds_options *options, bool plain,
-		 const struct kds_ask *ask, uint8_t **data, size_t *len,
+int kds_http_get(const struct kds_libcurl *lib, void *curl, const struct cvtpm_kds_options *options,
+		 bool plain, const struct kds_ask *ask, uint8_t **data, size_t *len,
 		 char error[CVTPM_KDS_ERROR_SIZE]);
 
 /* ---- kds_cache.c ---- */

@@ -1,9 +1,9 @@
 /* What is asked of a key distribution service, as URLs (AMD 57230, chapter 4). */
 #include "verify/checks.h"
+#include "verify/kds_libcurl.h"
 #include "verify/kds_parts.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +25,17 @@ static bool is_loopback(const char *host)
 	       (inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six));
 }
 
-static bool has_part(CURLU *url, CURLUPart part)
+static bool has_part(const struct kds_libcurl *lib, CURLU *url, CURLUPart part)
 {
 	char *text = NULL;
-	bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+	bool has = lib->url_get(url, part, &text, 0) == CURLUE_OK;
 
-	curl_free(text);
+	lib->free(text);
 	return has;
 }
 
 /* NULL: usable; else why not. */
-static const char *base_fault(CURLU *url, bool *plain)
+static const char *base_fault(const struct kds_libcurl *lib, CURLU *url, bool *plain)
 {
 	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
 					     CURLUPART_FRAGMENT};
@@ -43,18 +43,18 @@ static const char *base_fault(CURLU *url, bool *plain)
 	char *scheme = NULL, *host = NULL;
 
 	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
-		if (has_part(url, unwanted[i]))
+		if (has_part(lib, url, unwanted[i]))
 			return "a user, a query or a fragment has no place in it";
-	if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) ||
-	    curl_url_get(url, CURLUPART_HOST, &host, 0))
+	if (lib->url_get(url, CURLUPART_SCHEME, &scheme, 0) ||
+	    lib->url_get(url, CURLUPART_HOST, &host, 0))
 		fault = "it has no scheme or no host";
 	else if (!strcasecmp(scheme, "http"))
 		fault = is_loopback(host) ? NULL : "http is for loopback addresses only, use https";
 	else if (strcasecmp(scheme, "https") != 0)
 		fault = "only https is spoken";
 	*plain = scheme && !strcasecmp(scheme, "http");
-	curl_free(scheme);
-	curl_free(host);
+	lib->free(scheme);
+	lib->free(host);
 	return fault;
 }
 
@@ -66,8 +66,8 @@ static bool is_plain_text(const char *text)
 	return true;
 }
 
-int kds_url_check_base(const char *text, char base[CVTPM_KDS_URL_SIZE], bool *plain,
-		       char error[CVTPM_KDS_ERROR_SIZE])
+int kds_url_check_base(const struct kds_libcurl *lib, const char *text,
+		       char base[CVTPM_KDS_URL_SIZE], bool *plain, char error[CVTPM_KDS_ERROR_SIZE])
 {
 	const char *fault = NULL;
 	size_t len = text ? strlen(text) : 0;
@@ -78,14 +78,14 @@ int kds_url_check_base(const char *text, char base[CVTPM_KDS_URL_SIZE], bool *pl
 				"%s%.*s is not the URL of a key distribution service: name one "
 				"like " CVTPM_KDS_AMD,
 				len ? "" : "(nothing)", BASE_MAX, text ? text : "");
-	url = curl_url();
+	url = lib->url();
 	if (!url)
 		return kds_fail(error, CVTPM_ERR_NO_MEMORY, "no memory for a URL");
-	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
+	if (lib->url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
 		fault = "it is not a URL";
 	else
-		fault = base_fault(url, plain);
-	curl_url_cleanup(url);
+		fault = base_fault(lib, url, plain);
+	lib->url_cleanup(url);
 	if (fault)
 		return kds_fail(error, CVTPM_ERR_PARAM,
 				"%s cannot be used as key distribution service: %s", text, fault);

@@ -139,7 +139,7 @@ static void a_fault_of_the_transport_is_not_a_response_code(void **state)
 
 	c->err = CVTPM_ERR_STATE;
 	c->client.rc = 7;
-	assert_int_equal(tpm_self_test(&c->client), CVTPM_ERR_STATE);
+	assert_int_equal(tpm_shutdown(&c->client, TPM_SU_CLEAR), CVTPM_ERR_STATE);
 	assert_int_equal(c->client.rc, 0);
 }
 
