@@ -1,6 +1,7 @@
 #include "tpm_values.h"
 
 #include "tpm_bench.h"
+#include "tpm_steps.h"
 
 struct kept kept_values;
 
@@ -25,6 +26,20 @@ void draw_bytes(struct feed *f, uint8_t *out, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		out[i] = draw(f);
+}
+
+bool next_step(struct feed *input, uint8_t *operation, struct feed *own)
+{
+	uint8_t len;
+
+	if (!input->left)
+		return false;
+	*operation = draw(input);
+	len = draw(input);
+	*own = (struct feed){input->at, len < input->left ? len : input->left};
+	input->at += own->left;
+	input->left -= own->left;
+	return true;
 }
 
 /* ---- values by their types ---- */

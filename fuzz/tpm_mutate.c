@@ -1,3 +1,6 @@
+/*
+ * libFuzzer's mutation of an input, step by step.
+ */
 #include "tpm_steps.h"
 
 #include <string.h>
@@ -16,20 +19,6 @@ struct steps {
 	unsigned count;
 	struct step step[MAX_STEPS];
 };
-
-bool next_step(struct feed *input, uint8_t *operation, struct feed *own)
-{
-	uint8_t len;
-
-	if (!input->left)
-		return false;
-	*operation = draw(input);
-	len = draw(input);
-	*own = (struct feed){input->at, len < input->left ? len : input->left};
-	input->at += own->left;
-	input->left -= own->left;
-	return true;
-}
 
 static void read_steps(struct steps *s, const uint8_t *data, size_t size)
 {
