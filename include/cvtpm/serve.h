@@ -164,6 +164,13 @@ struct cvtpm_serve_config {
 	 * TPM2_Startup(CLEAR). Needs page_file. NULL: none. */
 	const char *qmp;
 
+	/* A packet capture of every command and answer of every transport: made with mode
+	 * 0600, or appended to. Passwords and other secrets (SECRET in src/tpm/commands.def)
+	 * are zeros in it, unless `trace_secrets`. A file that cannot be opened is an error;
+	 * one that cannot be written any more is logged, and the TPM goes on. NULL: none. */
+	const char *trace;
+	bool trace_secrets;
+
 	/* May be NULL. Called once, when the sockets are bound, from the server's own
 	 * thread: for what takes time, such as deriving a key and opening platform->store,
 	 * which may be NULL until then. An error, which it has logged, ends the server. */

@@ -28,6 +28,7 @@ int cmd_ca(int argc, char **argv);
 int cmd_crb_client(int argc, char **argv);
 int cmd_acpi(int argc, char **argv);
 int cmd_qemu_args(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_swtpm(int argc, char **argv);
 
 /** Whether a program of this name is one of swtpm's work-alikes; runs it. */

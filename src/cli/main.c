@@ -22,6 +22,7 @@ static const struct cli_command commands[] = {
 	{"acpi", "write the ACPI tables by which a guest finds a CRB page", cmd_acpi},
 	{"qemu-args", "print QEMU's arguments for a guest at a CRB page", cmd_qemu_args},
 	{"crb-client", "send commands through a CRB page, as a driver does", cmd_crb_client},
+	{"trace", "show TPM traffic in words", cmd_trace},
 	{"swtpm", "the command lines of swtpm, swtpm_setup and swtpm_ioctl", cmd_swtpm},
 };
 

@@ -46,6 +46,8 @@ enum serve_option {
 	OPTION_FAIL_UNTIL_RESET,
 	OPTION_FLUSH_ON_DISCONNECT,
 	OPTION_VTPM_PROXY,
+	OPTION_TRACE,
+	OPTION_TRACE_SECRETS,
 };
 
 static const struct argp_option options[] = {
@@ -108,6 +110,11 @@ static const struct argp_option options[] = {
 	 "follow QEMU's monitor (-qmp unix:PATH,server=on,wait=off): its machine's reset is the "
 	 "TPM's, its end the server's; one that has already run means failure mode until its reset",
 	 2},
+	{"trace", OPTION_TRACE, "FILE", 0,
+	 "keep every command and answer in a packet capture, for `cvtpm trace` and Wireshark; "
+	 "passwords and other secrets are zeros in it",
+	 2},
+	{"trace-secrets", OPTION_TRACE_SECRETS, 0, 0, "keep them in it as they are", 2},
 	{"ready-fd", OPTION_READY_FD, "N", 0,
 	 "write a line to descriptor N when ready, and close it", 2},
 	{0}};
@@ -213,6 +220,8 @@ static void check_options(struct argp_state *state, struct serve_options *o)
 				  "--event-log, --ppi and --machine-is-new need --crb-page");
 	if (serve->qmp && serve->machine_is_new)
 		argp_error(state, "--machine-is-new is for want of --qmp, which knows");
+	if (serve->trace_secrets && !serve->trace)
+		argp_error(state, "--trace-secrets needs --trace");
 	if (serve->page_file)
 		check_areas(state, o);
 	if (serve->fail_until_reset && serve->machine_is_new)
@@ -311,6 +320,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_VTPM_PROXY:
 		o->serve.vtpm_proxy = true;
+		return 0;
+	case OPTION_TRACE:
+		o->serve.trace = text;
+		return 0;
+	case OPTION_TRACE_SECRETS:
+		o->serve.trace_secrets = true;
 		return 0;
 	case OPTION_FAIL_UNTIL_RESET:
 		o->serve.fail_until_reset = true;

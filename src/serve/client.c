@@ -299,6 +299,7 @@ struct client *client_begin(struct server *server, const struct client_protocol 
 	}
 	c->server = server;
 	c->protocol = protocol;
+	c->job.way.door = (uint8_t)protocol->door;
 	c->passed_fd = -1;
 	c->source =
 		(struct loop_source){.fd = fd, .events = POLLIN, .ready = client_ready, .owner = c};

@@ -41,6 +41,7 @@ struct client_protocol {
 	 * if that is one whole TPM command and nothing else, by worker_execute_line() and
 	 * into client->out. False: it is the loop's. NULL: the protocol is never lent. */
 	bool (*direct)(struct client *client);
+	enum record_door door;  /* of its commands, for the record */
 	bool takes_descriptors; /* the last one that came with the bytes is `passed_fd` */
 };
 

@@ -111,9 +111,14 @@ static enum client_step answer_error(struct client *c, uint32_t rc)
 
 static enum client_step begin_command(struct client *c, const struct mssim_request *request)
 {
-	if (request->locality > 4 && request->locality < 32)
-		return answer_error(c, TPM_RC_LOCALITY);
+	uint8_t response[FRAME_HEADER_SIZE];
+
 	c->job.locality = request->locality;
+	if (request->locality > 4 && request->locality < 32) {
+		frame_put_error(response, TPM_RC_LOCALITY);
+		server_record(c->server, &c->job, request->data, request->data_len, response);
+		return answer_error(c, TPM_RC_LOCALITY);
+	}
 	return client_submit(c, worker_run_command, request->data, request->data_len);
 }
 
@@ -292,7 +297,7 @@ static enum client_step mssim_answer(struct client *c)
 	return result == CVTPM_ERR_STATE ? acknowledge(c) : refuse(c);
 }
 
-const struct client_protocol mssim_command_protocol = {.step = command_step,
-						       .answer = mssim_answer};
+const struct client_protocol mssim_command_protocol = {
+	.step = command_step, .answer = mssim_answer, .door = RECORD_DOOR_MSSIM};
 const struct client_protocol mssim_platform_protocol = {.step = platform_step,
 							.answer = mssim_answer};

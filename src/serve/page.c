@@ -142,9 +142,9 @@ static void page_run_taken(struct page *page)
 	while (page->taken) {
 		page->taken = false;
 		if (page->held || cvtpm_crb_aborted(&page->crb)) {
-			worker_respond(&page->job, TPM_RC_CANCELED);
+			worker_refuse(&page->server->worker, &page->job, TPM_RC_CANCELED);
 		} else if (page_follow(page, true)) {
-			worker_respond(&page->job, TPM_RC_RETRY);
+			worker_refuse(&page->server->worker, &page->job, TPM_RC_RETRY);
 		} else {
 			page_unlock(page);
 			worker_execute(&page->server->worker, &page->job);
@@ -215,6 +215,7 @@ static int page_submit(void *context, uint8_t locality, const uint8_t *command, 
 		return 0;
 	}
 	page->job.owner = page;
+	page->job.way.door = RECORD_DOOR_PAGE;
 	page->job.locality = locality;
 	page->job.data = command; /* the machine's private copy */
 	page->job.data_len = len;

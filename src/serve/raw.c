@@ -33,6 +33,7 @@ static enum client_step set_locality(struct client *c)
 	if (may)
 		c->server->control.locality = locality;
 	frame_put_error(response, may ? 0 : TPM_RC_LOCALITY);
+	server_record(c->server, &c->job, c->in, FRAME_HEADER_SIZE + 1, response);
 	client_put(c, response, sizeof response);
 	client_take(c, FRAME_HEADER_SIZE + 1);
 	return CLIENT_ANSWERED;
@@ -109,7 +110,13 @@ static enum client_step data_step(struct client *c)
 	return CLIENT_ANSWERED;
 }
 
-const struct client_protocol raw_protocol = {
-	.step = raw_step, .direct = raw_direct, .answer = raw_answer, .ended = data_ended};
-const struct client_protocol data_protocol = {
-	.step = data_step, .direct = raw_direct, .answer = raw_answer, .ended = data_ended};
+const struct client_protocol raw_protocol = {.step = raw_step,
+					     .direct = raw_direct,
+					     .answer = raw_answer,
+					     .ended = data_ended,
+					     .door = RECORD_DOOR_SOCKET};
+const struct client_protocol data_protocol = {.step = data_step,
+					      .direct = raw_direct,
+					      .answer = raw_answer,
+					      .ended = data_ended,
+					      .door = RECORD_DOOR_CONTROL};

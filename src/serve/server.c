@@ -37,6 +37,16 @@ void server_log(struct server *server, enum cvtpm_log_level level, const char *f
 	platform->log(platform->context, level, line);
 }
 
+void server_record(struct server *server, struct worker_job *job, const uint8_t *command,
+		   size_t len, const uint8_t response[FRAME_HEADER_SIZE])
+{
+	struct record *record = server->config->trace ? &server->record : NULL;
+
+	record_command(record, &job->way, job->locality, command, len);
+	record_response(record, &job->way, job->locality, command, len, response,
+			FRAME_HEADER_SIZE);
+}
+
 bool server_has_control(const struct cvtpm_serve_config *config)
 {
 	return config->ctrl || (config->passed && (config->passed->ctrl_listener >= 0 ||
@@ -448,6 +458,8 @@ static int server_work(struct server *server)
 			   strerror(errno));
 		return result;
 	}
+	if (server->config->trace)
+		server->worker.tpm.record = &server->record; /* before the first job */
 	result = server_loop(server);
 	worker_end(&server->worker, &server->loop);
 	return result;
@@ -503,7 +515,12 @@ int cvtpm_serve(const struct cvtpm_serve_config *config)
 			   "there is nothing to serve on: name a socket or a page");
 		result = CVTPM_ERR_PARAM;
 	} else {
-		result = server_run(server);
+		result = config->trace ? record_open(&server->record, config->trace,
+						     config->trace_secrets, config->platform)
+				       : 0;
+		if (result == 0)
+			result = server_run(server);
+		record_close(&server->record);
 	}
 	cvtpm_secret_free(server->memory, size);
 	control_close(&server->control);

@@ -8,6 +8,7 @@
 #include "serve/bell.h"
 #include "serve/client.h"
 #include "serve/control.h"
+#include "serve/frame.h"
 #include "serve/life.h"
 #include "serve/listen.h"
 #include "serve/loop.h"
@@ -57,11 +58,17 @@ struct server {
 	atomic_bool presence;   /* SIGUSR1: the operator confirms, once */
 	struct machine machine; /* machine.server NULL: nobody tells of it */
 	struct bell bell;       /* bell.server NULL: none; the worker's once it runs */
+	struct record record;   /* config->trace NULL: none */
 };
 
 /** One line for the operator. */
 __attribute__((format(printf, 3, 4))) void
 server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...);
+
+/** Puts into the record what a transport has answered itself: a command, and a response that
+ *  is a header. From the loop's thread, while nothing of that job is at work. */
+void server_record(struct server *server, struct worker_job *job, const uint8_t *command,
+		   size_t len, const uint8_t response[FRAME_HEADER_SIZE]);
 
 /** Asks the server to end as SIGTERM does; the loop sees to it. */
 void server_stop(struct server *server);

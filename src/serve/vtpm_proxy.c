@@ -34,11 +34,13 @@ static void proxy_respond(struct vtpm_proxy *p, const uint8_t *response, size_t 
 		   strerror(errno));
 }
 
-static void proxy_answer(struct vtpm_proxy *p, uint32_t rc)
+static void proxy_answer(struct vtpm_proxy *p, size_t len, uint32_t rc)
 {
 	uint8_t response[FRAME_HEADER_SIZE];
 
 	frame_put_error(response, rc);
+	p->job.way.door = RECORD_DOOR_PROXY;
+	server_record(p->server, &p->job, p->command, len, response);
 	proxy_respond(p, response, sizeof response);
 }
 
@@ -48,11 +50,13 @@ static bool proxy_is_set_locality(const uint8_t *command, size_t len)
 	return len >= SET_LOCALITY_SIZE && frame_get_u32(command + 6) == TPM2_CC_SET_LOCALITY;
 }
 
-static void proxy_set_locality(struct vtpm_proxy *p, uint8_t locality)
+static void proxy_set_locality(struct vtpm_proxy *p, size_t len)
 {
+	const uint8_t locality = p->command[FRAME_HEADER_SIZE];
+
 	if (locality <= HIGHEST_LOCALITY)
 		p->locality = locality;
-	proxy_answer(p, locality <= HIGHEST_LOCALITY ? TPM_RC_SUCCESS : TPM_RC_LOCALITY);
+	proxy_answer(p, len, locality <= HIGHEST_LOCALITY ? TPM_RC_SUCCESS : TPM_RC_LOCALITY);
 }
 
 static void proxy_job_done(struct worker_job *job)
@@ -73,6 +77,7 @@ static void proxy_submit(struct vtpm_proxy *p, size_t len)
 	p->job.run = worker_run_command;
 	p->job.done = proxy_job_done;
 	p->job.owner = p;
+	p->job.way.door = RECORD_DOOR_PROXY;
 	p->job.locality = p->locality;
 	p->job.data = p->command;
 	p->job.data_len = len;
@@ -111,7 +116,7 @@ static void proxy_ready(void *owner, short revents)
 		return;
 	}
 	if (proxy_is_set_locality(p->command, (size_t)len))
-		proxy_set_locality(p, p->command[FRAME_HEADER_SIZE]);
+		proxy_set_locality(p, (size_t)len);
 	else
 		proxy_submit(p, (size_t)len);
 }

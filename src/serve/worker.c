@@ -338,6 +338,14 @@ void worker_respond(struct worker_job *job, uint32_t rc)
 	job->response_len = FRAME_HEADER_SIZE;
 }
 
+void worker_refuse(struct worker *w, struct worker_job *job, uint32_t rc)
+{
+	worker_respond(job, rc);
+	record_command(w->tpm.record, &job->way, job->locality, job->data, job->data_len);
+	record_response(w->tpm.record, &job->way, job->locality, job->data, job->data_len,
+			job->response, job->response_len);
+}
+
 static void largest_note(struct worker_sizes *largest, const struct worker_job *job)
 {
 	const uint32_t code = frame_get_u32(job->data + 6);
@@ -354,11 +362,16 @@ static void largest_note(struct worker_sizes *largest, const struct worker_job *
 
 void worker_run_command(struct worker_job *job, struct worker_tpm *tpm)
 {
+	record_command(tpm->record, &job->way, job->locality, job->data, job->data_len);
 	job->result = cvtpm_instance_execute(tpm->instance, job->locality, job->data, job->data_len,
 					     job->response, &job->response_len);
 	if (job->result < 0)
 		worker_respond(job, TPM_RC_FAILURE);
-	else if (job->data_len >= FRAME_HEADER_SIZE) {
+	record_response(tpm->record, &job->way, job->locality, job->data, job->data_len,
+			job->response, job->response_len);
+	if (job->result < 0)
+		return;
+	if (job->data_len >= FRAME_HEADER_SIZE) {
 		largest_note(&tpm->largest, job);
 		loaded_note(&tpm->loaded, job->owner, job->data, job->data_len, job->response,
 			    job->response_len);

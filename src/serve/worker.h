@@ -20,6 +20,7 @@
 #include "cvtpm/instance.h"
 #include "serve/loaded.h"
 #include "serve/loop.h"
+#include "trace/record.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct worker_tpm {
 		uint32_t command_size, command_code, response_size, response_code;
 	} largest;
 	struct loaded loaded;
+	struct record *record; /* NULL: nobody keeps what is said */
 };
 
 struct worker_job {
@@ -47,7 +49,8 @@ struct worker_job {
 	int result;
 
 	uint8_t locality;
-	uint32_t value;      /* of a command of the simulator protocol */
+	struct record_way way; /* how commands come; for the record */
+	uint32_t value;        /* of a command of the simulator protocol */
 	const uint8_t *data; /* not shared memory; stays as it is until `done` */
 	size_t data_len;
 	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
@@ -152,5 +155,9 @@ void worker_run_flush(struct worker_job *job, struct worker_tpm *tpm);
 
 /** Writes a response that is nothing but a response code (10 bytes). */
 void worker_respond(struct worker_job *job, uint32_t rc);
+
+/** The same in the place of the TPM, which does not get to see the job's command. On the
+ *  worker's thread. */
+void worker_refuse(struct worker *worker, struct worker_job *job, uint32_t rc);
 
 #endif

@@ -9,8 +9,9 @@
 #undef COMMAND
 
 /* clang-format off */
-#define FIELD(T, name_)             {&type_##T, #name_, FIELD_PLAIN, 0},
-#define PLUS(T, name_)              {&type_##T, #name_, FIELD_PLUS, 0},
+#define FIELD(T, name_)             {&type_##T, #name_, FIELD_PLAIN, 0, false},
+#define PLUS(T, name_)              {&type_##T, #name_, FIELD_PLUS, 0, false},
+#define SECRET(T, name_)            {&type_##T, #name_, FIELD_PLAIN, 0, true},
 #define AUTH(role_, T, name_)       {&type_##T, #name_, role_, false},
 #define AUTH_PLUS(role_, T, name_)  {&type_##T, #name_, role_, true},
 #define BARE(T, name_)              {&type_##T, #name_, NONE, false},

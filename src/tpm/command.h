@@ -59,6 +59,7 @@ struct command {
 /* clang-format off */
 #define FIELD(type, name)                type name;
 #define PLUS(type, name)                 type name;
+#define SECRET(type, name)               type name;
 #define AUTH(role, type, name)           type name;
 #define AUTH_PLUS(role, type, name)      type name;
 #define BARE(type, name)                 type name;

@@ -2,6 +2,7 @@
 #undef COMMAND
 #undef FIELD
 #undef PLUS
+#undef SECRET
 #undef AUTH
 #undef AUTH_PLUS
 #undef BARE

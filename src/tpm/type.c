@@ -22,10 +22,10 @@
 #define SELECT(name_, min_, max_)               ROW(name_, TYPE_SELECT), .null = NO_NULL, .rc = TPM_RC_VALUE, .min = min_, .max = max_};
 #define SIZED(name_, T, member_, empty_)    ROW(name_, TYPE_SIZED), .null = NO_NULL, .rc = TPM_RC_SIZE, .element = &type_##T, .empty_allowed = empty_};
 #define LIST(name_, T, member_, min_, max_) ROW(name_, TYPE_LIST), .null = NO_NULL, .rc = TPM_RC_SIZE, .element = &type_##T, .min = min_, .max = max_};
-#define FIELD(T, name_)                     {&type_##T, #name_, FIELD_PLAIN, 0},
-#define PLUS(T, name_)                      {&type_##T, #name_, FIELD_PLUS, 0},
-#define INHERIT(T, name_)                   {&type_##T, #name_, FIELD_INHERIT, 0},
-#define SELECTED(T, name_, n_)              {&type_##T, #name_, FIELD_SELECTED, n_},
+#define FIELD(T, name_)                     {&type_##T, #name_, FIELD_PLAIN, 0, false},
+#define PLUS(T, name_)                      {&type_##T, #name_, FIELD_PLUS, 0, false},
+#define INHERIT(T, name_)                   {&type_##T, #name_, FIELD_INHERIT, 0, false},
+#define SELECTED(T, name_, n_)              {&type_##T, #name_, FIELD_SELECTED, n_, false},
 #define STRUCTURE(name_, ...)                   ROW(name_, TYPE_STRUCTURE), .null = NO_NULL, .fields = (const struct field[]){__VA_ARGS__{0}}};
 #define CASE(selector_, T, member_)         {selector_, &type_##T, #member_},
 #define EMPTY(selector_)                        {selector_, NULL, "nothing"},
@@ -186,7 +186,7 @@ bool type_is_sized(const struct type *type)
 	return type->kind == TYPE_BUFFER || type->kind == TYPE_SIZED;
 }
 
-static const struct type_case *find_case(const struct type *type, uint64_t selector)
+const struct type_case *type_find_case(const struct type *type, uint64_t selector)
 {
 	for (uint32_t i = 0; i < type->max; i++)
 		if (type->cases[i].selector == selector && selector != SELECT_NEVER)
@@ -265,7 +265,7 @@ static tpm_rc read_list(const struct type *type, void *to, struct reader *r)
 
 static tpm_rc read_union(const struct type *type, uint64_t selector, void *to, struct reader *r)
 {
-	const struct type_case *c = find_case(type, selector);
+	const struct type_case *c = type_find_case(type, selector);
 
 	if (!c)
 		return type->rc;
@@ -374,7 +374,7 @@ static void write_list(const struct type *type, const void *from, struct writer 
 static void write_union(const struct type *type, uint64_t selector, const void *from,
 			struct writer *w)
 {
-	const struct type_case *c = find_case(type, selector);
+	const struct type_case *c = type_find_case(type, selector);
 
 	if (!c)
 		w->overflow = true;

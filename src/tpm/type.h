@@ -81,6 +81,7 @@ struct field {
 	const char *name;
 	uint8_t kind;     /* enum field_kind */
 	uint8_t selector; /* FIELD_SELECTED: number of the field that selects */
+	bool secret;      /* of a command: no trace shows it */
 };
 
 struct type_case {
@@ -162,6 +163,8 @@ size_t field_offset(const struct field *fields, unsigned n);
 const struct type *type_resolve(const struct type *type);
 /** Is it a TPM2B, so that a session may encrypt it (Part 1, 21)? */
 bool type_is_sized(const struct type *type);
+/** The case of a union that a value of the wire selects; NULL: there is none. */
+const struct type_case *type_find_case(const struct type *type, uint64_t selector);
 
 tpm_rc read_bytes(struct reader *r, void *to, size_t len);
 tpm_rc read_u8(struct reader *r, uint8_t *value);
