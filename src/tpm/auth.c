@@ -409,8 +409,10 @@ tpm_rc auth_decrypt(struct tpm *t)
 	memcpy(f->plain, f->received.at, f->plain_len);
 	r = (struct reader){f->plain, f->plain_len};
 	f->parameters = r;
-	if (read_u16(&r, &size) || size > r.left)
-		return RC_P(1, TPM_RC_INSUFFICIENT);
+	if (read_u16(&r, &size))
+		return RC_S((unsigned)f->decrypt + 1, TPM_RC_INSUFFICIENT);
+	if (size > r.left)
+		return RC_S((unsigned)f->decrypt + 1, TPM_RC_SIZE);
 	return crypt_parameter(t, fs, false, OCTETS(fs->nonceCaller), OCTETS(fs->session->nonceTPM),
 			       f->plain + sizeof size, size);
 }
