@@ -6,7 +6,7 @@ ENGINE  ?= libtpms
 RELEASE := $(BUILD)/release
 FUZZING := $(BUILD)/fuzzing
 PREFIX  ?= /usr/local
-PRODUCTS := cvtpm libcvtpm.a libcvtpm-core.a
+PRODUCTS := cvtpm lib/libcvtpm.a lib/libcvtpm-core.a
 SECONDS ?= 600
 
 .PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt deps-clients deps-coverage demo test test-web test-guest test-libvirt test-clients test-keylime test-second-opinion test-differential coverage fuzz bench bench-guest install format clean help
