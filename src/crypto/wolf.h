@@ -39,9 +39,9 @@ static inline bool has_mulx(void)
 #endif
 }
 
-/* Whether two exponentiations at once are compiled in (pair.h). */
+/* Whether vectors.h, pair.c and eight.c are compiled in. */
 #if !defined(CVTPM_WOLFSSL_PACKAGED) && defined(HAVE_INTEL_AVX2)
-#define HAS_PAIR
+#define HAS_VECTORS
 #endif
 
 /* Those variants leave the upper halves of the vector registers dirty. As long as they
