@@ -1,7 +1,5 @@
-#include "crypto/eight.h"
 #include "crypto/number.h"
 #include "crypto/pair.h"
-#include "crypto/vectors.h"
 #include "crypto/wolf.h"
 
 /* Exponents are read in windows of five bits; the powers of the base that belong to them. */
@@ -358,31 +356,30 @@ static void small_power_of_2(const struct modulus *modulus, uint64_t *x, uint64_
  * the top one, and that is 2 in the window above it. The top window has at most four
  * bits of e (of 1024, 1536, 2048), and thus stays below 19.
  */
-static bool fermat_2_alone(const uint64_t *m, size_t words)
+static bool fermat_2_alone(const struct modulus *modulus)
 {
+	const size_t words = modulus->words;
 	const size_t top = (64 * words - 1) / WINDOW * WINDOW;
 	uint64_t x[2 * NUMBER_MAX_HALF_WORDS], y[2 * NUMBER_MAX_HALF_WORDS];
 	uint64_t e[NUMBER_MAX_HALF_WORDS + 1] = {0};
-	struct modulus modulus;
 	bool passed;
 
-	modulus_begin_light(&modulus, m, words);
 	for (size_t at = WINDOW; at <= top; at += WINDOW) {
 		e[at / 64] |= 2ull << at % 64;
 		if (at % 64 == 63)
 			e[at / 64 + 1] |= 1;
 	}
-	e[words] += number_add(e, e, m, words);
+	e[words] += number_add(e, e, modulus->m, words);
 	e[0] -= 1; /* no borrow: e is m and an even number */
-	small_power_of_2(&modulus, x,
+	small_power_of_2(modulus, x,
 			 window(e, words + 1, top) | window(e, words + 1, top + WINDOW) << WINDOW);
 	for (size_t at = top; at;) {
 		at -= WINDOW;
-		raise(&modulus, y, x);
-		shift_and_reduce(&modulus, x, y, window(e, words + 1, at));
+		raise(modulus, y, x);
+		shift_and_reduce(modulus, x, y, window(e, words + 1, at));
 	}
-	modulus_normalise(&modulus, x);
-	modulus_one(&modulus, y);
+	modulus_normalise(modulus, x);
+	modulus_one(modulus, y);
 	passed = number_equal(x, y, words);
 	cvtpm_wipe(x, sizeof x);
 	cvtpm_wipe(y, sizeof y);
@@ -395,8 +392,8 @@ static bool fermat_2_alone(const uint64_t *m, size_t words)
 void modulus_exp_pair(const struct modulus *const modulus[2], uint64_t *const r[2],
 		      const uint64_t *const a[2], const uint64_t *const e[2])
 {
-#ifdef HAS_VECTORS
-	if (vectors_are_offered()) {
+#ifdef HAS_PAIR
+	if (pair_is_offered()) {
 		pair_exp(modulus, r, a, e);
 		return;
 	}
@@ -407,8 +404,8 @@ void modulus_exp_pair(const struct modulus *const modulus[2], uint64_t *const r[
 
 void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *e)
 {
-#ifdef HAS_VECTORS
-	if (vectors_are_offered()) {
+#ifdef HAS_PAIR
+	if (pair_is_offered()) {
 		uint64_t same[NUMBER_MAX_HALF_WORDS];
 
 		pair_exp((const struct modulus *[2]){modulus, modulus}, (uint64_t *[2]){r, same},
@@ -420,20 +417,15 @@ void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, 
 	exp_alone(modulus, r, a, e);
 }
 
-unsigned modulus_first_fermat_2(const struct number_batch *m, size_t words)
+size_t modulus_first_fermat_2(const struct modulus *const modulus[2])
 {
-	unsigned first = 0;
+#ifdef HAS_PAIR
+	if (pair_is_offered()) {
+		bool passed[2];
 
-#ifdef HAS_VECTORS
-	if (vectors_are_offered()) {
-		const unsigned passed = eight_fermat_2(m, words);
-
-		while (first < NUMBER_BATCH && !(passed >> first & 1))
-			first++;
-		return first;
+		pair_fermat_2(modulus, passed);
+		return passed[0] ? 0 : passed[1] ? 1 : 2;
 	}
 #endif
-	while (first < NUMBER_BATCH && !fermat_2_alone(m->at[first], words))
-		first++;
-	return first;
+	return fermat_2_alone(modulus[0]) ? 0 : fermat_2_alone(modulus[1]) ? 1 : 2;
 }

@@ -31,12 +31,6 @@ static inline uint64_t number_divide_word(uint64_t *rest, uint64_t low, uint64_t
 	return low;
 }
 
-/* Numbers that are looked at together: as many as a vector has lanes (eight.h). */
-#define NUMBER_BATCH 8
-struct number_batch {
-	uint64_t at[NUMBER_BATCH][NUMBER_MAX_HALF_WORDS];
-};
-
 /** Between words and big-endian bytes, 8 for each word. */
 void number_from_bytes(uint64_t *r, size_t words, const uint8_t *bytes);
 void number_to_bytes(const uint64_t *a, size_t words, uint8_t *bytes);
@@ -72,7 +66,7 @@ struct modulus {
 };
 
 void modulus_begin(struct modulus *modulus, const uint64_t *m, size_t words);
-/** Without R^2: no modulus_enter(). */
+/** Without R^2: for modulus_first_fermat_2() alone. */
 void modulus_begin_light(struct modulus *modulus, const uint64_t *m, size_t words);
 /** r = a * b / R; r may be a or b. */
 void modulus_mul(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *b);
@@ -91,15 +85,14 @@ void modulus_twice(const struct modulus *modulus, uint64_t *r);
 /** r = a^e, in Montgomery form, with an exponent of `words`; r may be a. This and the next and
  *  modulus_first_fermat_2() take at most NUMBER_MAX_HALF_WORDS words. */
 void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *e);
-/** r[i] = a[i]^e[i] modulo two numbers of one size. Where the CPU has AVX-512's IFMA (vectors.h) it
+/** r[i] = a[i]^e[i] modulo two numbers of one size. Where the CPU has AVX-512's IFMA (pair.h) it
  *  takes less time than one alone, and modulus_exp() as long. */
 void modulus_exp_pair(const struct modulus *const modulus[2], uint64_t *const r[2],
 		      const uint64_t *const a[2], const uint64_t *const e[2]);
 /** r = a^e with a public exponent, not 0; r is not a. */
 void modulus_exp_public(const struct modulus *modulus, uint64_t *r, const uint64_t *a, uint32_t e);
-/** Which of some numbers of one size, all odd and with the topmost bit set, is the first for which
- *  2^(m - 1) = 1 mod m, as it is true of a prime and of hardly any other number: NUMBER_BATCH for
- *  none. Time tells which. */
-unsigned modulus_first_fermat_2(const struct number_batch *m, size_t words);
+/** Which of two numbers of one size is the first for which 2^(m - 1) = 1 mod m, as it is true of a
+ *  prime and of hardly any other number: 0, 1, or 2 for none. Time tells which. */
+size_t modulus_first_fermat_2(const struct modulus *const modulus[2]);
 
 #endif

@@ -1,6 +1,11 @@
 /*
- * Montgomery's multiplication in vectors, two at once: pair.h, vectors.h. Eight limbs of a
- * number lie in a vector, and zeros behind the last.
+ * Montgomery's multiplication in vectors: pair.h.
+ *
+ * A number is a row of limbs of 52 bits, eight to a vector: 20, 30 or 40 limbs for a modulus
+ * m of 1024, 1536 or 2048 bits, and then zeros. R' = 2^(52 * limbs) is at least 2^16 times as
+ * large as m, so a product of numbers less than 2m, divided by R', is less than 2m again and
+ * nothing has to be subtracted on the way (Gueron, Krasnov: "Software implementation of
+ * modular exponentiation, using advanced vector instructions architectures", 2012).
  *
  * Nothing but the size decides about time and addresses.
  */
@@ -8,12 +13,18 @@
 
 #include "crypto/crypto.h"
 #include "crypto/mem.h"
-#include "crypto/vectors.h"
 #include "crypto/wolf.h"
 
-#ifdef HAS_VECTORS
+#ifdef HAS_PAIR
 
 #include <immintrin.h>
+
+/* Every function that uses vectors: this file is compiled for all CPUs. */
+#define VECTORS __attribute__((target("avx512f,avx512ifma")))
+#define INLINE  VECTORS static inline __attribute__((always_inline))
+
+#define LIMB_BITS 52
+#define LIMB_MASK ((1ull << LIMB_BITS) - 1)
 
 /* The compiler sees the number of vectors, and keeps them in registers. */
 #ifdef __clang__
@@ -24,6 +35,7 @@
 #define EACH_VECTOR(i) UNROLLED for (size_t i = 0; i < vectors; i++)
 
 enum {
+	LANES = 8,  /* limbs in a vector */
 	MOST = 5,   /* vectors of a number of 2048 bits */
 	WINDOW = 4, /* bits of an exponent at a time */
 	POWERS = 1 << WINDOW,
@@ -39,14 +51,26 @@ struct half {
 	__m512i n0; /* -m^-1 mod 2^52, in each lane */
 };
 
+/* 20, 30, 40 for 16, 24, 32 words. */
+static size_t limbs_of(size_t words)
+{
+	return words * 5 / 4;
+}
+
 /* ---- between words and limbs ---- */
 
 VECTORS static void from_words(struct limbs *r, const uint64_t *a, size_t words)
 {
 	uint64_t limb[LANES * MOST] = {0};
 
-	for (size_t i = 0; i < limbs_of(words); i++)
-		limb[i] = limb_at(a, words, i);
+	for (size_t i = 0; i < limbs_of(words); i++) {
+		const size_t word = i * LIMB_BITS / 64, shift = i * LIMB_BITS % 64;
+
+		limb[i] = word < words ? a[word] >> shift : 0;
+		if (shift > 64 - LIMB_BITS && word + 1 < words)
+			limb[i] |= a[word + 1] << (64 - shift);
+		limb[i] &= LIMB_MASK;
+	}
 	memcpy(r, limb, sizeof limb);
 	cvtpm_wipe(limb, sizeof limb);
 }
@@ -137,8 +161,8 @@ INLINE void step(__m512i sum[MOST], const __m512i a[MOST], const struct half *ha
 INLINE void multiply(const struct half half[2], struct limbs r[2], const struct limbs a[2],
 		     const struct limbs b[2], size_t limbs, size_t vectors)
 {
-	const long long *const left = (const long long *)&b[0];
-	const long long *const right = (const long long *)&b[1];
+	const long long *const left = (const long long *)&b[0], *const right =
+									(const long long *)&b[1];
 	__m512i x = _mm512_set1_epi64(left[0]), y = _mm512_set1_epi64(right[0]);
 	__m512i s[MOST], t[MOST];
 
@@ -163,6 +187,16 @@ INLINE void multiply(const struct half half[2], struct limbs r[2], const struct 
 		r[0].v[i] = s[i];
 		r[1].v[i] = t[i];
 	}
+}
+
+/* x = x * 2^count. */
+INLINE void shift(struct limbs *x, uint64_t count, size_t vectors)
+{
+	const __m128i bits = _mm_cvtsi64_si128((long long)count);
+
+	EACH_VECTOR(i)
+	x->v[i] = _mm512_sll_epi64(x->v[i], bits);
+	carry(x->v, vectors);
 }
 
 /* r = the power with each half's index; all are read. */
@@ -191,6 +225,7 @@ INLINE void choose(struct limbs r[2], struct limbs powers[POWERS][2], const uint
 struct functions {
 	void (*multiply)(const struct half half[2], struct limbs r[2], const struct limbs a[2],
 			 const struct limbs b[2]);
+	void (*shift)(struct limbs *x, uint64_t count);
 	void (*choose)(struct limbs r[2], struct limbs powers[POWERS][2], const uint64_t index[2]);
 };
 
@@ -200,12 +235,17 @@ struct functions {
 	{                                                                                          \
 		multiply(half, r, a, b, limb_count, vectors);                                      \
 	}                                                                                          \
+	VECTORS static void shift_##bits(struct limbs *x, uint64_t count)                          \
+	{                                                                                          \
+		shift(x, count, vectors);                                                          \
+	}                                                                                          \
 	VECTORS static void choose_##bits(struct limbs r[2], struct limbs powers[POWERS][2],       \
 					  const uint64_t index[2])                                 \
 	{                                                                                          \
 		choose(r, powers, index, vectors);                                                 \
 	}                                                                                          \
-	static const struct functions functions_##bits = {multiply_##bits, choose_##bits}
+	static const struct functions functions_##bits = {multiply_##bits, shift_##bits,           \
+							  choose_##bits}
 
 SIZE(1024, 20, 3);
 SIZE(1536, 30, 4);
@@ -302,6 +342,88 @@ VECTORS void pair_exp(const struct modulus *const modulus[2], uint64_t *const r[
 	cvtpm_wipe(x, sizeof x);
 	cvtpm_wipe(y, sizeof y);
 	cvtpm_wipe(&b, sizeof b);
+}
+
+/* Up to three bits of m - 1, from bit `at` on. */
+static uint64_t bits_below(const struct modulus *modulus, size_t at, size_t count)
+{
+	const size_t word = at / 64, shift = at % 64;
+	uint64_t bits = modulus->m[word] >> shift;
+
+	if (shift + count > 64)
+		bits |= modulus->m[word + 1] << (64 - shift);
+	return at ? bits & ((1u << count) - 1) : bits & 6; /* m is odd */
+}
+
+/* Three bits of the exponent at a time: a product with 2^7 is a shift, for which R' has room,
+ * and three squarings later it is less than 2m again. */
+VECTORS void pair_fermat_2(const struct modulus *const modulus[2], bool passed[2])
+{
+	uint64_t left[NUMBER_MAX_HALF_WORDS], right[NUMBER_MAX_HALF_WORDS];
+	uint64_t *const out[2] = {left, right};
+	const size_t bits = 64 * modulus[0]->words;
+	struct limbs x[2];
+	struct both b;
+
+	begin(&b, modulus);
+	powers_of_2(x, modulus, b.words); /* 1 */
+	for (size_t at = bits, count = bits % 3 ? bits % 3 : 3; at; count = 3) {
+		for (size_t i = 0; i < count && at < bits; i++)
+			product(&b, x, x, x);
+		at -= count;
+		for (size_t h = 0; h < 2; h++)
+			b.call->shift(&x[h], bits_below(modulus[h], at, count));
+	}
+	leave(&b, modulus, out, x);
+	for (size_t h = 0; h < 2; h++) {
+		uint64_t one[NUMBER_MAX_HALF_WORDS];
+
+		modulus_one(modulus[h], one);
+		passed[h] = number_equal(out[h], one, b.words);
+	}
+	cvtpm_wipe(left, sizeof left);
+	cvtpm_wipe(right, sizeof right);
+	cvtpm_wipe(x, sizeof x);
+	cvtpm_wipe(&b, sizeof b);
+}
+
+/* ---- whether ---- */
+
+static void cpuid_ask(uint32_t leaf, uint32_t *ebx, uint32_t *ecx)
+{
+	uint32_t eax = leaf, edx;
+
+	*ecx = 0;
+	__asm__("cpuid" : "+a"(eax), "=b"(*ebx), "+c"(*ecx), "=d"(edx));
+}
+
+/* XCR0: the system keeps all vector registers. */
+static bool system_keeps_vectors(void)
+{
+	const uint32_t all = 0xE6; /* SSE, AVX, masks, upper halves, upper registers */
+	uint32_t low, high;
+
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & all) == all;
+}
+
+static bool cpu_offers(void)
+{
+	const uint32_t osxsave = 1u << 27, avx512f = 1u << 16, ifma = 1u << 21;
+	uint32_t ebx, ecx;
+
+	cpuid_ask(1, &ebx, &ecx);
+	if (!(ecx & osxsave) || !system_keeps_vectors())
+		return false;
+	cpuid_ask(7, &ebx, &ecx);
+	return (ebx & avx512f) && (ebx & ifma);
+}
+
+bool pair_is_offered(void)
+{
+	if (!(cpuid_get_flags() & PAIR_FLAG_ASKED))
+		cpuid_set_flag(PAIR_FLAG_ASKED | (cpu_offers() ? PAIR_FLAG_OFFERED : 0));
+	return cpuid_get_flags() & PAIR_FLAG_OFFERED;
 }
 
 #endif

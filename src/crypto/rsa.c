@@ -185,18 +185,22 @@ uint32_t rsa_inverse(uint32_t a, uint32_t modulus)
 	return y == 1 ? (uint32_t)v : 0;
 }
 
+/* Writes prime - 1 and returns its inverse modulo e, or 0: then e has none modulo it. */
+static uint32_t less_one(uint64_t *number, const uint64_t *prime, size_t words, uint32_t e)
+{
+	memcpy(number, prime, words * sizeof *number);
+	number[0] -= 1;
+	return rsa_inverse((uint32_t)number_mod_word(number, words, e), e);
+}
+
 /* d = e^-1 mod (prime - 1) = (1 + t * (prime - 1)) / e for the t < e that makes it whole. */
 static int private_exponent(uint64_t *d, const uint64_t *prime, size_t words, uint32_t e)
 {
 	uint64_t number[NUMBER_MAX_HALF_WORDS];
+	const uint32_t inverse = less_one(number, prime, words, e);
 	number_wide product = 1;
-	uint64_t rest, t;
-	uint32_t inverse;
+	uint64_t rest, t = e - inverse;
 
-	memcpy(number, prime, words * sizeof *number);
-	number[0] -= 1;
-	inverse = rsa_inverse((uint32_t)number_mod_word(number, words, e), e);
-	t = e - inverse;
 	for (size_t i = 0; i < words; i++) {
 		product += (number_wide)number[i] * t;
 		number[i] = (uint64_t)product;
@@ -298,11 +302,16 @@ static int factor(const struct cvtpm_rsa_public *public, const uint8_t *prime, s
 int cvtpm_rsa_check_prime(const struct cvtpm_rsa_public *public, const uint8_t *prime,
 			  size_t prime_len)
 {
-	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
+	const size_t words = public->bits / 128;
+	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS], t[NUMBER_MAX_HALF_WORDS];
 	int err = factor(public, prime, prime_len, p, q);
 
+	if (!err && (!less_one(t, p, words, public->exponent) ||
+		     !less_one(t, q, words, public->exponent)))
+		err = CVTPM_ERR_PARAM;
 	cvtpm_wipe(p, sizeof p);
 	cvtpm_wipe(q, sizeof q);
+	cvtpm_wipe(t, sizeof t);
 	return err;
 }
 

@@ -44,8 +44,8 @@ int cvtpm_rsa_check_public(const struct cvtpm_rsa_public *public);
 int cvtpm_rsa_load(const struct cvtpm_rsa_public *public, const uint8_t *prime, size_t prime_len,
 		   struct cvtpm_rsa_key *key);
 
-/** Whether one prime belongs to a public part, in 1 us where the load takes 330: all that
- *  the load looks at, but that p is prime and that the exponent has an inverse. */
+/** Whether one prime belongs to a public part, in some us where the load takes 330: all that
+ *  the load looks at, but that p is prime. */
 int cvtpm_rsa_check_prime(const struct cvtpm_rsa_public *public, const uint8_t *prime,
 			  size_t prime_len);
 

@@ -55,8 +55,8 @@ struct search {
 	uint8_t out[WINDOW / 8];             /* bit j: start + 2j has a small factor */
 	uint64_t start[NUMBER_MAX_HALF_WORDS];
 	uint64_t start_modulo_e;
-	struct number_batch candidates;
-	uint32_t behind[NUMBER_BATCH]; /* where in the window the search goes on after each */
+	uint64_t candidate[2][NUMBER_MAX_HALF_WORDS];
+	struct modulus modulus[2]; /* of the candidates */
 };
 
 static bool bit(const uint8_t *bits, size_t i)
@@ -205,23 +205,21 @@ static int miller_rabin(struct search *s, const struct modulus *modulus, bool *p
 	return err;
 }
 
-/* Step 3 for the candidates: which of them passes the Fermat test first, NUMBER_BATCH for none,
- * and whether that one is a prime. */
-static int test(struct search *s, unsigned *which, bool *is_prime)
+/* Step 3 for two candidates: which of them passes the Fermat test first, 2 for none, and
+ * whether that one is a prime. */
+static int test(struct search *s, size_t *which, bool *is_prime)
 {
-	struct modulus modulus;
-	int err;
-
 	*is_prime = false;
 	if (s->cancelled && s->cancelled(s->cancel_context))
 		return CVTPM_ERR_BUSY;
-	*which = modulus_first_fermat_2(&s->candidates, s->words);
-	if (*which == NUMBER_BATCH)
+	for (int i = 0; i < 2; i++)
+		modulus_begin_light(&s->modulus[i], s->candidate[i], s->words);
+	*which =
+		modulus_first_fermat_2((const struct modulus *[2]){&s->modulus[0], &s->modulus[1]});
+	if (*which == 2)
 		return 0;
-	modulus_begin(&modulus, s->candidates.at[*which], s->words);
-	err = miller_rabin(s, &modulus, is_prime);
-	cvtpm_wipe(&modulus, sizeof modulus);
-	return err;
+	modulus_begin(&s->modulus[*which], s->candidate[*which], s->words);
+	return miller_rabin(s, &s->modulus[*which], is_prime);
 }
 
 /* ---- the search ---- */
@@ -257,35 +255,23 @@ static bool next_candidate(const struct search *s, uint32_t *j, uint64_t *candid
 	return false;
 }
 
-/* The next batch. The last one of a window is filled up with its last candidate, which is not
- * reached unless it has failed. */
-static bool next_candidates(struct search *s, uint32_t j)
-{
-	for (unsigned i = 0; i < NUMBER_BATCH; i++) {
-		if (!next_candidate(s, &j, s->candidates.at[i])) {
-			if (i == 0)
-				return false;
-			memcpy(s->candidates.at[i], s->candidates.at[i - 1],
-			       sizeof s->candidates.at[i]);
-		}
-		s->behind[i] = j;
-	}
-	return true;
-}
-
 /* Steps 2 and 3. `found` stays false where the window holds no prime. */
 static int search_window(struct search *s, uint64_t *prime, bool *found)
 {
 	uint32_t j = 0;
 
 	*found = false;
-	while (!*found && next_candidates(s, j)) {
-		unsigned which;
+	while (!*found && next_candidate(s, &j, s->candidate[0])) {
+		const uint32_t after_first = j;
+		size_t which;
 
+		if (!next_candidate(s, &j, s->candidate[1]))
+			memcpy(s->candidate[1], s->candidate[0], sizeof s->candidate[0]);
 		CVTPM_TRY(test(s, &which, found));
 		if (*found)
-			memcpy(prime, s->candidates.at[which], s->words * sizeof *prime);
-		j = s->behind[which < NUMBER_BATCH ? which : NUMBER_BATCH - 1];
+			memcpy(prime, s->candidate[which], s->words * sizeof *prime);
+		else if (which == 0)
+			j = after_first; /* the second has not been looked at */
 	}
 	return 0;
 }

@@ -39,9 +39,9 @@ static inline bool has_mulx(void)
 #endif
 }
 
-/* Whether vectors.h, pair.c and eight.c are compiled in. */
+/* Whether two exponentiations at once are compiled in (pair.h). */
 #if !defined(CVTPM_WOLFSSL_PACKAGED) && defined(HAVE_INTEL_AVX2)
-#define HAS_VECTORS
+#define HAS_PAIR
 #endif
 
 /* Those variants leave the upper halves of the vector registers dirty. As long as they

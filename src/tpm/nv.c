@@ -176,7 +176,9 @@ bool nv_size_fits(const TPMS_NV_PUBLIC *public)
 {
 	switch (nv_type(public)) {
 	case TPM_NT_ORDINARY:
-		return public->dataSize <= MAX_NV_INDEX_SIZE;
+		return public->dataSize <= (public->attributes & TPMA_NV_ORDERLY
+						    ? MAX_ORDERLY_SIZE
+						    : MAX_NV_INDEX_SIZE);
 	case TPM_NT_EXTEND:
 		return public->dataSize == hash_size(public->nameAlg);
 	default:

@@ -2,8 +2,8 @@
  * and the same keys from all. What this CPU lacks is skipped. */
 #include "crypto/kdf.h"
 #include "crypto/number.h"
+#include "crypto/pair.h"
 #include "crypto/rsa.h"
-#include "crypto/vectors.h"
 #include "crypto/wolf.h"
 
 #include <openssl/bn.h>
@@ -19,14 +19,14 @@
 
 enum way { IFMA, MULX, PLAIN };
 
-#ifdef HAS_VECTORS
+#ifdef HAS_PAIR
 
 static word32 flags; /* of this CPU */
 
 static int look_at_cpu(void **state)
 {
 	(void)state;
-	(void)vectors_are_offered();
+	(void)pair_is_offered();
 	flags = cpuid_get_flags();
 	return 0;
 }
@@ -41,15 +41,15 @@ static int restore_flags(void **state)
 static void take_way(enum way way)
 {
 	cpuid_select_flags(flags);
-	if (way == IFMA && !vectors_are_offered())
+	if (way == IFMA && !pair_is_offered())
 		skip();
 	if (way == MULX && !has_mulx())
 		skip();
 	if (way != IFMA)
-		cpuid_clear_flag(VECTORS_OFFERED);
+		cpuid_clear_flag(PAIR_FLAG_OFFERED);
 	if (way == PLAIN)
 		cpuid_clear_flag(CPUID_BMI2);
-	assert_true(vectors_are_offered() == (way == IFMA));
+	assert_true(pair_is_offered() == (way == IFMA));
 	assert_true(way == IFMA || has_mulx() == (way == MULX));
 }
 
@@ -222,11 +222,10 @@ static bool fermat_by_openssl(const uint64_t *m, size_t words)
 	return passed;
 }
 
-/* The first prime of a batch stands at each place, others and near misses behind it. */
 static void first_is_found(enum way way)
 {
-	static struct number_batch batch;
 	static uint64_t numbers[4][NUMBER_MAX_HALF_WORDS];
+	struct modulus moduli[4];
 
 	take_way(way);
 	for (size_t size = 0; size < 2; size++) { /* OpenSSL takes seconds for the third */
@@ -237,19 +236,17 @@ static void first_is_found(enum way way)
 		memset(numbers[2], 0xFF, sizeof numbers[2]); /* 3 divides it */
 		memcpy(numbers[3], numbers[0], sizeof numbers[3]);
 		numbers[3][0] ^= 8;
-		assert_true(fermat_by_openssl(numbers[0], words));
-		assert_true(fermat_by_openssl(numbers[1], words));
-		assert_false(fermat_by_openssl(numbers[2], words));
-		assert_false(fermat_by_openssl(numbers[3], words));
-		for (unsigned first = 0; first <= NUMBER_BATCH; first++) {
-			for (unsigned i = 0; i < NUMBER_BATCH; i++)
-				memcpy(batch.at[i],
-				       numbers[i < first         ? 2 + i % 2
-					       : (i - first) % 3 ? 3
-								 : i % 2],
-				       sizeof batch.at[i]);
-			assert_int_equal(modulus_first_fermat_2(&batch, words), first);
-		}
+		for (int i = 0; i < 4; i++)
+			modulus_begin_light(&moduli[i], numbers[i], words);
+		for (int i = 0; i < 4; i++)
+			for (int k = 0; k < 4; k++) {
+				const struct modulus *const pair[2] = {&moduli[i], &moduli[k]};
+				const size_t wanted = fermat_by_openssl(numbers[i], words)   ? 0
+						      : fermat_by_openssl(numbers[k], words) ? 1
+											     : 2;
+
+				assert_int_equal(modulus_first_fermat_2(pair), wanted);
+			}
 	}
 }
 

@@ -1,4 +1,5 @@
 /* Part 3, 12: object commands, rule by rule. */
+#include "keys.h"
 #include "objects.h"
 
 #include "crypto/crypto.h"
@@ -638,6 +639,23 @@ static void test_external_rsa(void **state)
 	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), TPM_RC_BINDING);
 }
 
+/* An exponent that has a divisor in common with p - 1 makes no key. */
+static void test_external_rsa_exponent(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = movable(rsa_template(false), NULL);
+	TPMT_SENSITIVE s = {.sensitiveType = TPM_ALG_RSA, .sensitive.rsa.size = sizeof vector_p};
+	struct LoadExternal_out out;
+
+	t.unique.rsa.size = sizeof vector_n;
+	memcpy(t.unique.rsa.buffer, vector_n, sizeof vector_n);
+	memcpy(s.sensitive.rsa.buffer, vector_p, sizeof vector_p);
+	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), 0);
+	rig_flush(r, out.handle);
+	t.parameters.rsaDetail.exponent = 0xFFFFFFFF; /* 3, 5, 17, 257, 65537 */
+	assert_rc(load_external(r, &t, &s, TPM_RH_NULL, &out), TPM_RC_BINDING);
+}
+
 /* unique of a symmetric key is the hash of seed and key. */
 static void test_external_symmetric(void **state)
 {
@@ -829,6 +847,22 @@ static void test_secret_scheme(void **state)
 	t.parameters.rsaDetail.scheme.scheme = TPM_ALG_RSAES;
 	in.tpmKey = must_primary(r, TPM_RH_OWNER, &t);
 	assert_rc(RIG_RUN(r, StartAuthSession, &in, NULL), RC_P(2, TPM_RC_VALUE));
+}
+
+/* What is no point of the key's curve is no salt (11.1). */
+static void test_secret_no_point(void **state)
+{
+	struct rig *r = *state;
+	struct StartAuthSession_in in = {.tpmKey = storage_primary(r),
+					 .bind = TPM_RH_NULL,
+					 .nonceCaller.size = 16,
+					 .symmetric.algorithm = TPM_ALG_NULL,
+					 .authHash = TPM_ALG_SHA256};
+
+	for (in.encryptedSalt.size = 0; in.encryptedSalt.size <= 68; in.encryptedSalt.size++) {
+		in.encryptedSalt.buffer[1] = in.encryptedSalt.size >= 34 ? 32 : 0;
+		assert_rc(RIG_RUN(r, StartAuthSession, &in, NULL), RC_P(2, TPM_RC_VALUE));
+	}
 }
 
 /* ---- 12.7 TPM2_Unseal ---- */
@@ -1065,6 +1099,7 @@ int main(void)
 		OBJECT_TEST(test_external_sensitive_fits),
 		OBJECT_TEST(test_external_ecc_point),
 		OBJECT_TEST(test_external_rsa),
+		OBJECT_TEST(test_external_rsa_exponent),
 		OBJECT_TEST(test_external_symmetric),
 		OBJECT_TEST(test_external_policy_size),
 		OBJECT_TEST(test_external_hierarchy_disabled),
@@ -1073,6 +1108,7 @@ int main(void)
 		OBJECT_TEST(test_credential_keys),
 		OBJECT_TEST(test_credential_public_key),
 		OBJECT_TEST(test_secret_scheme),
+		OBJECT_TEST(test_secret_no_point),
 		OBJECT_TEST(test_unseal_type),
 		OBJECT_TEST(test_change_auth),
 		OBJECT_TEST(test_change_auth_refused),

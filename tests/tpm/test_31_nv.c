@@ -162,6 +162,9 @@ static void NV_DefineSpace_31_3_takes_the_announced_sizes(void **state)
 	RC(define_as(r, TPM_RH_OWNER, &public, ""), TPM_RC_NV_SPACE);
 	public.dataSize = 96;
 	OK(define_as(r, TPM_RH_OWNER, &public, ""));
+	public.nvIndex++;
+	public.dataSize = 4097; /* alone more than there can be */
+	RC(define_as(r, TPM_RH_OWNER, &public, ""), RC_P(2, TPM_RC_SIZE));
 	OK(shut_down(r, TPM_SU_STATE));
 }
 
