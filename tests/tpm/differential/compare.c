@@ -9,6 +9,13 @@
 
 #include <stdarg.h>
 
+static size_t kind_len(const char *difference)
+{
+	size_t len = strcspn(difference, ":");
+
+	return len + (difference[len] ? 1 + strcspn(difference + len + 1, ":") : 0);
+}
+
 void differ(struct world *w, const char *format, ...)
 {
 	va_list arguments;
@@ -19,8 +26,9 @@ void differ(struct world *w, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(w->difference, sizeof w->difference, format, arguments);
 	va_end(arguments);
-	if (!w->signature[0])
-		snprintf(w->signature, sizeof w->signature, "%.150s", w->difference);
+	if (!w->signature[0]) /* its kind: up to the second colon */
+		snprintf(w->signature, sizeof w->signature, "%.*s", (int)kind_len(w->difference),
+			 w->difference);
 }
 
 /* ---- values ---- */
@@ -226,7 +234,7 @@ static const struct {
 	{TPM_CC_GetTime, "timeInfo", ANYTHING},
 	{TPM_CC_GetTime, "signature", RANDOM},
 	{TPM_CC_ContextSave, "context", ANYTHING},
-	{TPM_CC_ReadClock, "currentTime", ANYTHING}, /* operations_power.c */
+	{TPM_CC_ReadClock, "currentTime", ANYTHING}, /* time.c */
 	{TPM_CC_GetCapability, "capabilityData", ANYTHING},
 	{TPM_CC_GetCapability, "moreData", ANYTHING},
 	{TPM_CC_GetTestResult, "outData", ANYTHING},

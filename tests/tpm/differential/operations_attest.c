@@ -28,8 +28,7 @@ static void same_attest(struct world *w, const char *what, const TPM2B_ATTEST *a
 	compare_value(w, name, &type_TPM2B_DATA, &x.extraData, &y.extraData, true);
 	snprintf(name, sizeof name, "%s: qualifiedSigner", what);
 	compare_value(w, name, &type_TPM2B_NAME, &x.qualifiedSigner, &y.qualifiedSigner, false);
-	snprintf(name, sizeof name, "%s: safe", what);
-	compare_value(w, name, &type_TPMI_YES_NO, &x.clockInfo.safe, &y.clockInfo.safe, true);
+	compare_clock(w, what, &x.clockInfo, &y.clockInfo);
 	if (w->differs)
 		return;
 	snprintf(name, sizeof name, "%s: attested", what);
@@ -45,6 +44,9 @@ static void same_attest(struct world *w, const char *what, const TPM2B_ATTEST *a
 	case TPM_ST_ATTEST_CERTIFY:
 		compare_value(w, name, &type_TPMS_CERTIFY_INFO, &x.attested.certify,
 			      &y.attested.certify, values);
+		break;
+	case TPM_ST_ATTEST_TIME:
+		compare_time(w, name, &x.attested.time.time, &y.attested.time.time);
 		break;
 	default:
 		break;

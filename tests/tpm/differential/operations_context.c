@@ -18,9 +18,8 @@ static void save_key(struct world *w)
 	if (pair_run(w, &p))
 		return;
 	*place = (struct world_context){.in_use = true, .key = *key};
-	for
-		EACH_SIDE(s)
-	place->context[s] = out[s]->context;
+	EACH_SIDE (s)
+		place->context[s] = out[s]->context;
 	if (out[NATIVE]->context.hierarchy != out[OTHER]->context.hierarchy)
 		differ(w, "ContextSave: hierarchy differs");
 	if (out[NATIVE]->context.savedHandle != out[OTHER]->context.savedHandle)
@@ -30,22 +29,43 @@ static void save_key(struct world *w)
 		key_flush(w, key);
 }
 
+bool session_save(struct world *w, struct world_session *session, struct world_context *to)
+{
+	BEGIN(w, ContextSave);
+
+	use_session(&p, 0, session);
+	if (pair_run(w, &p))
+		return false;
+	*to = (struct world_context){.in_use = true, .session = *session};
+	EACH_SIDE (s)
+		to->context[s] = out[s]->context;
+	return true;
+}
+
 static void save_session(struct world *w)
 {
 	struct world_session *session = pick_session(w, TPM_SE_HMAC);
 	struct world_context *place = context_place(w);
-	BEGIN(w, ContextSave);
 
-	if (!session || place->in_use)
-		return;
-	use_session(&p, 0, session);
+	if (session && !place->in_use && session_save(w, session, place))
+		session->in_use = false;
+}
+
+bool session_load(struct world *w, const struct world_context *from, struct world_session *session)
+{
+	BEGIN(w, ContextLoad);
+	struct ContextLoad_in *other = pair_split(&p);
+
+	in->context = from->context[NATIVE];
+	other->context = from->context[OTHER];
 	if (pair_run(w, &p))
-		return;
-	*place = (struct world_context){.in_use = true, .session = *session};
-	for
-		EACH_SIDE(s)
-	place->context[s] = out[s]->context;
-	session->in_use = false;
+		return false;
+	*session = from->session;
+	session->in_use = true;
+	EACH_SIDE (s)
+		if (out[s]->handle != session->s[s].handle)
+			differ(w, "ContextLoad: a session's handle changed");
+	return !w->differs;
 }
 
 static void load_context(struct world *w)
@@ -82,16 +102,14 @@ static void load_context(struct world *w)
 	}
 	if (key) {
 		*key = c->key;
-		for
-			EACH_SIDE(s)
-		key->e.handle[s] = out[s]->handle;
+		EACH_SIDE (s)
+			key->e.handle[s] = out[s]->handle;
 		return;
 	}
 	*session = c->session;
-	for
-		EACH_SIDE(s)
-	if (out[s]->handle != session->s[s].handle)
-		differ(w, "ContextLoad: a session's handle changed");
+	EACH_SIDE (s)
+		if (out[s]->handle != session->s[s].handle)
+			differ(w, "ContextLoad: a session's handle changed");
 	if (chance(w, 70))
 		c->in_use = false; /* else it is loaded a second time, some day */
 }
@@ -142,9 +160,8 @@ static void evict(struct world *w)
 	if (pair_run(w, &p))
 		return;
 	*place = *key;
-	for
-		EACH_SIDE(s)
-	place->e.handle[s] = in->persistentHandle;
+	EACH_SIDE (s)
+		place->e.handle[s] = in->persistentHandle;
 }
 
 const struct operation operations_context[] = {

@@ -77,6 +77,8 @@ static void clear(struct world *w)
 	if (pair_run(w, &p))
 		return;
 	w->owner = w->endorsement = w->lockout = none;
+	clock_is_set(w, 0);
+	w->started_clock = 0;
 	w->policies[0] = w->policies[1] = w->policies[3] = false;
 	w->stale = true;
 }

@@ -23,9 +23,8 @@ static void verify_crossed(struct world *w, const struct world_key *key,
 		other->inPublic.publicArea = key->public[NATIVE];
 		if (pair_run(w, &p))
 			return;
-		for
-			EACH_SIDE(s)
-		handle[s] = out[s]->handle;
+		EACH_SIDE (s)
+			handle[s] = out[s]->handle;
 	}
 	w->guests = 1;
 	{
@@ -33,9 +32,8 @@ static void verify_crossed(struct world *w, const struct world_key *key,
 		struct VerifySignature_in *other = pair_split(&p);
 
 		p.no_faults = p.no_extra = true;
-		for
-			EACH_SIDE(s)
-		p.entity[0].handle[s] = handle[s];
+		EACH_SIDE (s)
+			p.entity[0].handle[s] = handle[s];
 		in->digest = digest[OTHER];
 		other->digest = digest[NATIVE];
 		in->signature = signature[OTHER];
@@ -138,6 +136,42 @@ static void sign(struct world *w)
 	}
 }
 
+TPM_ALG_ID scheme_hash(const struct world_key *key, TPM_ALG_ID otherwise)
+{
+	const TPMT_PUBLIC *public = &key->public[NATIVE];
+
+	if (public->type == TPM_ALG_KEYEDHASH)
+		return public->parameters.keyedHashDetail.scheme.details.hmac.hashAlg;
+	return public->parameters.asymDetail.scheme.scheme == TPM_ALG_NULL
+		       ? otherwise
+		       : public->parameters.asymDetail.scheme.details.any.hashAlg;
+}
+
+bool sign_digests(struct world *w, struct world_key *key, TPM_ALG_ID alg,
+		  const TPM2B_DIGEST digest[SIDES], TPMT_SIGNATURE signature[SIDES])
+{
+	TPM_ALG_ID type = key->public[NATIVE].type;
+	BEGIN(w, Sign);
+	struct Sign_in *other;
+
+	use_key(&p, 0, key);
+	p.no_faults = true;
+	in->inScheme.scheme = type == TPM_ALG_ECC   ? TPM_ALG_ECDSA
+			      : type == TPM_ALG_RSA ? TPM_ALG_RSASSA
+						    : TPM_ALG_HMAC;
+	in->inScheme.details.any.hashAlg = scheme_hash(key, alg);
+	in->validation.tag = TPM_ST_HASHCHECK;
+	in->validation.hierarchy = TPM_RH_NULL;
+	other = pair_split(&p);
+	in->digest = digest[NATIVE];
+	other->digest = digest[OTHER];
+	if (pair_run(w, &p))
+		return false;
+	EACH_SIDE (s)
+		signature[s] = out[s]->signature;
+	return true;
+}
+
 static void verify_wrong(struct world *w)
 {
 	struct world_key *key = pick_key(w, ANY_SIGNING);
@@ -188,10 +222,9 @@ static void ecdh_keygen(struct world *w)
 	other->inPoint.point = made.out[OTHER].ECDH_KeyGen.pubPoint.point;
 	if (pair_run(w, &p))
 		return;
-	for
-		EACH_SIDE(s)
-	compare_value(w, "ECDH_ZGen: not the point of ECDH_KeyGen", &type_TPMS_ECC_POINT,
-		      &made.out[s].ECDH_KeyGen.zPoint.point, &out[s]->outPoint.point, true);
+	EACH_SIDE (s)
+		compare_value(w, "ECDH_ZGen: not the point of ECDH_KeyGen", &type_TPMS_ECC_POINT,
+			      &made.out[s].ECDH_KeyGen.zPoint.point, &out[s]->outPoint.point, true);
 }
 
 static void ecdh_zgen(struct world *w)
@@ -266,6 +299,7 @@ static void rsa(struct world *w)
 	in->cipherText = made.out[crossed ? OTHER : NATIVE].RSA_Encrypt.outData;
 	other->cipherText = made.out[crossed ? NATIVE : OTHER].RSA_Encrypt.outData;
 	if (chance(w, 5)) {
+		p.spoilt = true;
 		in->cipherText.buffer[9] ^= 1;
 		other->cipherText = in->cipherText;
 	}

@@ -31,20 +31,24 @@ static TPMA_NV pick_nv_attributes(struct world *w, bool platform)
 	return a;
 }
 
+static bool is_pin(const struct world_index *x)
+{
+	return (x->public.attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT >= TPM_NT_PIN_FAIL;
+}
+
 static void index_set(struct world_index *x, const TPMS_NV_PUBLIC *public, const TPM2B_AUTH *auth)
 {
 	x->in_use = true;
+	x->counted = x->jumped = false;
 	x->public = *public;
 	x->e = (struct entity){.auth = *auth,
 			       .policyAlg =
 				       public->authPolicy.size ? public->nameAlg : TPM_ALG_NULL,
 			       .user_auth = true};
-	for
-		EACH_SIDE(s)
-		{
-			x->e.handle[s] = public->nvIndex;
-			x->e.name[s] = name_of_index(public);
-		}
+	EACH_SIDE (s) {
+		x->e.handle[s] = public->nvIndex;
+		x->e.name[s] = name_of_index(public);
+	}
 }
 
 static void nv_define(struct world *w)
@@ -129,9 +133,8 @@ static void nv_look(struct world *w, struct world_index *x)
 		return;
 	}
 	x->public = out[NATIVE]->nvPublic.nvPublic;
-	for
-		EACH_SIDE(s)
-	x->e.name[s] = out[s]->nvName;
+	EACH_SIDE (s)
+		x->e.name[s] = out[s]->nvName;
 }
 
 static uint16_t pick_offset(struct world *w, const struct world_index *x)
@@ -177,13 +180,55 @@ static void nv_write(struct world *w, struct world_index *x)
 	pair_run(w, &p);
 }
 
+static uint64_t count_of(const TPM2B_MAX_NV_BUFFER *data)
+{
+	return (uint64_t)number_at(data->buffer, 4) << 32 | number_at(data->buffer + 4, 4);
+}
+
+/* Where a counter begins is each TPM's matter, and how far one with TPMA_NV_ORDERLY goes on
+ * after an end that was not orderly; but it never goes back, and counts one by one. */
+static void nv_count(struct world *w, struct world_index *x, bool incremented)
+{
+	BEGIN(w, NV_Read);
+
+	if (x->public.attributes & TPMA_NV_OWNERREAD)
+		use_hierarchy(w, &p, 0, TPM_RH_OWNER);
+	else
+		use_index(w, &p, 0, x);
+	use_index(w, &p, 1, x);
+	p.unlike = p.no_faults = true;
+	in->size = 8;
+	if (pair_run(w, &p)) {
+		x->counted = false;
+		return;
+	}
+	EACH_SIDE (s) {
+		uint64_t before = x->count[s], now = x->count[s] = count_of(&out[s]->data);
+
+		if (x->counted &&
+		    (now < before + incremented || (!x->jumped && now != before + incremented)))
+			differ(w, "NV_Read: a counter: side %d: %llu after %llu", s,
+			       (unsigned long long)now, (unsigned long long)before);
+	}
+	x->counted = true;
+	x->jumped = false;
+}
+
 static void nv_increment(struct world *w, struct world_index *x)
 {
 	BEGIN(w, NV_Increment);
 
 	use_authority(w, &p, 0, x, true);
 	use_index(w, &p, 1, x);
-	pair_run(w, &p);
+	if (is_counter(x) && x->public.attributes & TPMA_NV_WRITTEN)
+		nv_count(w, x, false);
+	if (pair_run(w, &p))
+		return;
+	if (is_counter(x)) {
+		x->counted &= !!(x->public.attributes & TPMA_NV_WRITTEN);
+		nv_look(w, x);
+		nv_count(w, x, x->counted);
+	}
 }
 
 static void nv_set_bits(struct world *w, struct world_index *x)
@@ -241,6 +286,41 @@ static void nv_read(struct world *w)
 	in->offset = pick_offset(w, x);
 	in->size = pick_length(w, x, in->offset);
 	pair_run(w, &p);
+}
+
+/* An authValue that counts its uses: right and wrong ones, and what the counts are then. */
+static void nv_pin(struct world *w)
+{
+	struct world_index *x = NULL;
+
+	for (size_t i = 0; i < MAX_INDICES; i++)
+		if (w->indices[i].in_use && is_pin(&w->indices[i]))
+			x = &w->indices[i];
+	if (!x)
+		return;
+	if (chance(w, 50))
+		nv_write(w, x);
+	for (uint32_t n = 1 + pick(w, 5); n && !w->differs && !w->diverged; n--) {
+		BEGIN(w, NV_Read);
+
+		use_index(w, &p, 0, x);
+		use_index(w, &p, 1, x);
+		p.entity[0].user_auth = true;
+		if (chance(w, 40)) {
+			p.entity[0].auth = pick_auth(w);
+			p.plain = true;
+		}
+		in->size = 8;
+		pair_run(w, &p);
+	}
+	if (x->public.attributes & TPMA_NV_OWNERREAD) {
+		BEGIN(w, NV_Read);
+
+		use_hierarchy(w, &p, 0, TPM_RH_OWNER);
+		use_index(w, &p, 1, x);
+		in->size = 8;
+		pair_run(w, &p);
+	}
 }
 
 static void nv_read_public(struct world *w)
@@ -337,6 +417,7 @@ const struct operation operations_nv[] = {
 	{"nv-define", 22, nv_define},
 	{"nv-change", 40, nv_change},
 	{"nv-read", 35, nv_read},
+	{"nv-pin", 8, nv_pin},
 	{"nv-read-public", 5, nv_read_public},
 	{"nv-lock", 6, nv_lock},
 	{"nv-global-lock", 2, nv_global_lock},

@@ -132,9 +132,8 @@ static void set_made(struct world *w, struct world_key *key, enum key_kind kind,
 	if (kind == KEY_HMAC || kind == KEY_SEALED)
 		key->data = s->sensitive.data;
 	if (parent)
-		for
-			EACH_SIDE(side)
-	key->parent[side] = parent->e.name[side];
+		EACH_SIDE (side)
+			key->parent[side] = parent->e.name[side];
 }
 
 static void check_name(struct world *w, const char *command, enum side s, const TPM2B_NAME *name,
@@ -156,12 +155,10 @@ static void certify_creation(struct world *w, const struct world_key *key, const
 	in->inScheme.scheme = TPM_ALG_NULL;
 	use_key(&p, 1, key);
 	side[OTHER] = pair_split(&p);
-	for
-		EACH_SIDE(s)
-		{
-			side[s]->creationHash = made->out[s].CreatePrimary.creationHash;
-			side[s]->creationTicket = made->out[s].CreatePrimary.creationTicket;
-		}
+	EACH_SIDE (s) {
+		side[s]->creationHash = made->out[s].CreatePrimary.creationHash;
+		side[s]->creationTicket = made->out[s].CreatePrimary.creationTicket;
+	}
 	pair_run(w, &p);
 }
 
@@ -181,12 +178,10 @@ static void create_primary(struct world *w)
 	if (pair_run(w, &p))
 		return;
 	set_made(w, key, kind, &in->inSensitive, NULL);
-	for
-		EACH_SIDE(s)
-		{
-			key->public[s] = out[s]->outPublic.publicArea;
-			check_name(w, "CreatePrimary", s, &out[s]->name, &key->public[s]);
-		}
+	EACH_SIDE (s) {
+		key->public[s] = out[s]->outPublic.publicArea;
+		check_name(w, "CreatePrimary", s, &out[s]->name, &key->public[s]);
+	}
 	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
 	compare_value(w, "CreatePrimary: creationData.pcrDigest", &type_TPM2B_DIGEST,
 		      &out[NATIVE]->creationData.creationData.pcrDigest,
@@ -236,12 +231,10 @@ static void create(struct world *w)
 		return;
 	place->kind = kind;
 	set_made(w, &place->key, kind, &in->inSensitive, parent);
-	for
-		EACH_SIDE(s)
-		{
-			place->key.public[s] = out[s]->outPublic.publicArea;
-			place->private[s] = out[s]->outPrivate;
-		}
+	EACH_SIDE (s) {
+		place->key.public[s] = out[s]->outPublic.publicArea;
+		place->private[s] = out[s]->outPrivate;
+	}
 }
 
 static void create_loaded(struct world *w)
@@ -276,12 +269,10 @@ static void create_loaded(struct world *w)
 	if (pair_run(w, &p))
 		return;
 	set_made(w, key, kind, &in->inSensitive, parent);
-	for
-		EACH_SIDE(s)
-		{
-			key->public[s] = out[s]->outPublic.publicArea;
-			check_name(w, "CreateLoaded", s, &out[s]->name, &key->public[s]);
-		}
+	EACH_SIDE (s) {
+		key->public[s] = out[s]->outPublic.publicArea;
+		check_name(w, "CreateLoaded", s, &out[s]->name, &key->public[s]);
+	}
 	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
 }
 
@@ -311,9 +302,8 @@ static void load(struct world *w)
 		return;
 	*key = stored->key;
 	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
-	for
-		EACH_SIDE(s)
-	check_name(w, "Load", s, &out[s]->name, &key->public[s]);
+	EACH_SIDE (s)
+		check_name(w, "Load", s, &out[s]->name, &key->public[s]);
 }
 
 /* ---- the same object on both sides ---- */
@@ -370,15 +360,26 @@ static void set_given(struct world_key *key, enum key_kind kind, const TPMT_PUBL
 	key->e.auth = s->authValue;
 	if (kind == KEY_HMAC || kind == KEY_SEALED)
 		key->data = s->sensitive.bits;
-	for
-		EACH_SIDE(side)
-	key->public[side] = *t;
+	EACH_SIDE (side)
+		key->public[side] = *t;
 }
 
 static enum key_kind pick_given_kind(struct world *w)
 {
 	return (enum key_kind)PICK(w, KEY_SIGN, KEY_SIGN, KEY_DECRYPT, KEY_HMAC, KEY_HMAC,
 				   KEY_SEALED, KEY_RSA_SIGN, KEY_RSA_DECRYPT);
+}
+
+void external_hmac_key(struct world *w, struct LoadExternal_in *in)
+{
+	TPMT_PUBLIC *t = &in->inPublic.publicArea;
+
+	*t = template(w, KEY_HMAC);
+	t->nameAlg = TPM_ALG_SHA256;
+	t->objectAttributes = TPMA_OBJECT_SIGN | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA;
+	given_sensitive(w, t, &in->inPrivate.sensitiveArea);
+	in->inPrivate.size = 1;
+	in->hierarchy = TPM_RH_NULL;
 }
 
 static void load_external(struct world *w)
@@ -441,12 +442,10 @@ static void import_plain(struct world *w)
 		return;
 	place->kind = kind;
 	set_given(&place->key, kind, t, &s);
-	for
-		EACH_SIDE(side)
-		{
-			place->private[side] = out[side]->outPrivate;
-			place->key.parent[side] = parent->e.name[side];
-		}
+	EACH_SIDE (side) {
+		place->private[side] = out[side]->outPrivate;
+		place->key.parent[side] = parent->e.name[side];
+	}
 }
 
 /* ---- moving: from either side's parent to the other's, or one's own ---- */
@@ -460,31 +459,27 @@ static void import_duplicate(struct world *w, const struct world_key *key,
 
 	use_key(&p, 0, parent);
 	to[OTHER] = pair_split(&p);
-	for
-		EACH_SIDE(s)
-		{
-			enum side f = crossed ? (enum side) !s : s;
-			const struct Duplicate_out *d = &from->out[f].Duplicate;
+	EACH_SIDE (s) {
+		enum side f = crossed ? (enum side) !s : s;
+		const struct Duplicate_out *d = &from->out[f].Duplicate;
 
-			to[s]->encryptionKey = from->in[f].Duplicate.encryptionKeyIn.size
-						       ? from->in[f].Duplicate.encryptionKeyIn
-						       : d->encryptionKeyOut;
-			to[s]->objectPublic.publicArea = key->public[f];
-			to[s]->duplicate = d->duplicate;
-			to[s]->inSymSeed = d->outSymSeed;
-			to[s]->symmetricAlg = from->in[f].Duplicate.symmetricAlg;
-		}
+		to[s]->encryptionKey = from->in[f].Duplicate.encryptionKeyIn.size
+					       ? from->in[f].Duplicate.encryptionKeyIn
+					       : d->encryptionKeyOut;
+		to[s]->objectPublic.publicArea = key->public[f];
+		to[s]->duplicate = d->duplicate;
+		to[s]->inSymSeed = d->outSymSeed;
+		to[s]->symmetricAlg = from->in[f].Duplicate.symmetricAlg;
+	}
 	if (pair_run(w, &p))
 		return;
 	place->kind = key->kind;
 	place->key = *key;
-	for
-		EACH_SIDE(s)
-		{
-			place->private[s] = out[s]->outPrivate;
-			place->key.parent[s] = parent->e.name[s];
-			place->key.public[s] = key->public[crossed ? (enum side) !s : s];
-		}
+	EACH_SIDE (s) {
+		place->private[s] = out[s]->outPrivate;
+		place->key.parent[s] = parent->e.name[s];
+		place->key.public[s] = key->public[crossed ? (enum side) !s : s];
+	}
 }
 
 static void duplicate(struct world *w)
@@ -543,9 +538,8 @@ static void object_change_auth(struct world *w)
 	place->kind = key->kind;
 	place->key = *key;
 	place->key.e.auth = in->newAuth;
-	for
-		EACH_SIDE(s)
-	place->private[s] = out[s]->outPrivate;
+	EACH_SIDE (s)
+		place->private[s] = out[s]->outPrivate;
 }
 
 static void read_public(struct world *w)
@@ -559,14 +553,11 @@ static void read_public(struct world *w)
 	p.unlike = !key->same;
 	if (pair_run(w, &p))
 		return;
-	for
-		EACH_SIDE(s)
-		{
-			check_name(w, "ReadPublic", s, &out[s]->name,
-				   &out[s]->outPublic.publicArea);
-			compare_value(w, "ReadPublic: not as created", &type_TPMT_PUBLIC,
-				      &key->public[s], &out[s] -> outPublic.publicArea, true);
-		}
+	EACH_SIDE (s) {
+		check_name(w, "ReadPublic", s, &out[s]->name, &out[s]->outPublic.publicArea);
+		compare_value(w, "ReadPublic: not as created", &type_TPMT_PUBLIC, &key->public[s],
+			      &out[s] -> outPublic.publicArea, true);
+	}
 }
 
 static void unseal(struct world *w)

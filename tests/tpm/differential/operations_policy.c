@@ -57,7 +57,9 @@ static void policy_pcr(struct world *w, struct world_session *s)
 			(uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)s->s[NATIVE].authHash);
 		pick_bytes(w, in->pcrDigest.buffer, in->pcrDigest.size);
 	}
-	pair_run(w, &p);
+	/* a trial session takes the selection as it is: libtpms cuts it to what there is */
+	if (pair_run(w, &p) == 0 && s->type == TPM_SE_TRIAL && in->pcrDigest.size)
+		s->unlike |= w->few_pcrs;
 }
 
 static void policy_or(struct world *w, struct world_session *s)
@@ -71,9 +73,8 @@ static void policy_or(struct world *w, struct world_session *s)
 		p.unlike = s->unlike;
 		if (pair_run(w, &p))
 			return;
-		for
-			EACH_SIDE(i)
-		now[i] = out[i]->policyDigest;
+		EACH_SIDE (i)
+			now[i] = out[i]->policyDigest;
 	}
 	BEGIN(w, PolicyOR);
 	struct PolicyOR_in *other;
@@ -141,15 +142,13 @@ static void policy_ticket(struct world *w, struct world_session *s, const struct
 	struct PolicyTicket_in *side[SIDES] = {in, pair_split(&p)};
 
 	use_session(&p, 0, s);
-	for
-		EACH_SIDE(i)
-		{
-			side[i]->timeout = t->timeout[i];
-			side[i]->cpHashA = t->cp_hash;
-			side[i]->policyRef = t->policy_ref;
-			side[i]->authName = t->name[i];
-			side[i]->ticket = t->ticket[i];
-		}
+	EACH_SIDE (i) {
+		side[i]->timeout = t->timeout[i];
+		side[i]->cpHashA = t->cp_hash;
+		side[i]->policyRef = t->policy_ref;
+		side[i]->authName = t->name[i];
+		side[i]->ticket = t->ticket[i];
+	}
 	pair_run(w, &p);
 }
 
@@ -202,13 +201,11 @@ static void policy_secret(struct world *w, struct world_session *s)
 		      &out[OTHER]->timeout, false);
 	if ((int32_t)in->expiration >= 0 || w->differs)
 		return;
-	for
-		EACH_SIDE(i)
-		{
-			t.timeout[i] = out[i]->timeout;
-			t.ticket[i] = out[i]->policyTicket;
-			t.name[i] = p.entity[0].name[i];
-		}
+	EACH_SIDE (i) {
+		t.timeout[i] = out[i]->timeout;
+		t.ticket[i] = out[i]->policyTicket;
+		t.name[i] = p.entity[0].name[i];
+	}
 	t.cp_hash = in->cpHashA;
 	t.policy_ref = in->policyRef;
 	if (chance(w, 70))
@@ -217,13 +214,11 @@ static void policy_secret(struct world *w, struct world_session *s)
 
 /* A key of ours, loaded as an external public key, signs what PolicySigned wants: an HMAC key
  * with a known secret does, without ECDSA. */
-static TPM2B_DIGEST signed_digest(const struct client_session *c, const struct PolicySigned_in *in,
-				  TPM_ALG_ID alg)
+static TPM2B_DIGEST signed_digest(const struct PolicySigned_in *in, TPM_ALG_ID alg)
 {
 	uint8_t bytes[3 * MAX_DIGEST_SIZE + 4];
 	struct writer out = {bytes, sizeof bytes, false};
 
-	(void)c;
 	write_bytes(&out, in->nonceTPM.buffer, in->nonceTPM.size);
 	write_u32(&out, in->expiration);
 	write_bytes(&out, in->cpHashA.buffer, in->cpHashA.size);
@@ -233,32 +228,18 @@ static TPM2B_DIGEST signed_digest(const struct client_session *c, const struct P
 
 static bool policy_sign(struct world *w, struct world_key *key, struct pair *of)
 {
-	TPM_ALG_ID alg = TPM_ALG_SHA256;
 	struct PolicySigned_in *want[SIDES] = {&of->in[NATIVE].PolicySigned,
 					       &of->in[OTHER].PolicySigned};
-	BEGIN(w, Sign);
-	struct Sign_in *other;
+	TPM_ALG_ID alg = scheme_hash(key, TPM_ALG_SHA256);
+	TPM2B_DIGEST digest[SIDES];
+	TPMT_SIGNATURE signature[SIDES];
 
-	use_key(&p, 0, key);
-	p.no_faults = true;
-	in->inScheme.scheme = key->public[NATIVE].type == TPM_ALG_ECC   ? TPM_ALG_ECDSA
-			      : key->public[NATIVE].type == TPM_ALG_RSA ? TPM_ALG_RSASSA
-									: TPM_ALG_HMAC;
-	if (key->public[NATIVE].type == TPM_ALG_KEYEDHASH)
-		alg = key->public[NATIVE].parameters.keyedHashDetail.scheme.details.hmac.hashAlg;
-	else if (key->public[NATIVE].parameters.asymDetail.scheme.scheme != TPM_ALG_NULL)
-		alg = key->public[NATIVE].parameters.asymDetail.scheme.details.any.hashAlg;
-	in->inScheme.details.any.hashAlg = alg;
-	in->validation.tag = TPM_ST_HASHCHECK;
-	in->validation.hierarchy = TPM_RH_NULL;
-	other = pair_split(&p);
-	in->digest = signed_digest(NULL, want[NATIVE], alg);
-	other->digest = signed_digest(NULL, want[OTHER], alg);
-	if (pair_run(w, &p))
+	EACH_SIDE (s)
+		digest[s] = signed_digest(want[s], alg);
+	if (!sign_digests(w, key, alg, digest, signature))
 		return false;
-	for
-		EACH_SIDE(s)
-	want[s]->auth = out[s]->signature;
+	EACH_SIDE (s)
+		want[s]->auth = signature[s];
 	return true;
 }
 
@@ -291,13 +272,11 @@ static void policy_signed(struct world *w, struct world_session *s)
 	s->unlike |= !key->same;
 	if ((int32_t)in->expiration >= 0)
 		return;
-	for
-		EACH_SIDE(i)
-		{
-			t.timeout[i] = out[i]->timeout;
-			t.ticket[i] = out[i]->policyTicket;
-			t.name[i] = p.entity[0].name[i];
-		}
+	EACH_SIDE (i) {
+		t.timeout[i] = out[i]->timeout;
+		t.ticket[i] = out[i]->policyTicket;
+		t.name[i] = p.entity[0].name[i];
+	}
 	t.policy_ref = in->policyRef;
 	if (chance(w, 70))
 		policy_ticket(w, s, &t);

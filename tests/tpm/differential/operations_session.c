@@ -115,25 +115,22 @@ static struct world_session *start(struct world *w, struct world_session *ws, TP
 	ws->is_bound = bind && type == TPM_SE_HMAC;
 	if (bind)
 		ws->bound_auth = bind->auth;
-	for
-		EACH_SIDE(s)
-		{
-			struct client_session *c = &ws->s[s];
+	EACH_SIDE (s) {
+		struct client_session *c = &ws->s[s];
 
-			*c = (struct client_session){.handle = out[s]->handle,
-						     .authHash = hash,
-						     .symmetric = in->symmetric,
-						     .nonceCaller = in->nonceCaller,
-						     .nonceTPM = out[s]->nonceTPM,
-						     .with_auth = type == TPM_SE_HMAC};
-			if (bind)
-				ws->bound[s] = bind->name[s];
-			assert_int_equal(
-				client_session_key(
-					c, bind ? OCTETS(bind->auth) : (struct cvtpm_octets){0},
-					key ? OCTETS(salt[s]) : (struct cvtpm_octets){0}),
-				0);
-		}
+		*c = (struct client_session){.handle = out[s]->handle,
+					     .authHash = hash,
+					     .symmetric = in->symmetric,
+					     .nonceCaller = in->nonceCaller,
+					     .nonceTPM = out[s]->nonceTPM,
+					     .with_auth = type == TPM_SE_HMAC};
+		if (bind)
+			ws->bound[s] = bind->name[s];
+		assert_int_equal(
+			client_session_key(c, bind ? OCTETS(bind->auth) : (struct cvtpm_octets){0},
+					   key ? OCTETS(salt[s]) : (struct cvtpm_octets){0}),
+			0);
+	}
 	return ws;
 }
 

@@ -1,8 +1,6 @@
 /* One command on both TPMs: handles, sessions, and the two answers. */
 #include "world.h"
 
-#include <time.h>
-
 TPM2B_DIGEST digest_of_bytes(TPM_ALG_ID alg, const void *data, size_t len)
 {
 	TPM2B_DIGEST digest = {.size = (uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)alg)};
@@ -127,12 +125,10 @@ struct world_session *policy_session(struct world *w, TPM_ALG_ID alg, TPM_CC com
 		bool password = chance(w, 50);
 
 		rc = assertion(w, s, password ? TPM_CC_PolicyPassword : TPM_CC_PolicyAuthValue, 0);
-		for
-			EACH_SIDE(side)
-			{
-				s->s[side].with_auth = !password;
-				s->s[side].password = password;
-			}
+		EACH_SIDE (side) {
+			s->s[side].with_auth = !password;
+			s->s[side].password = password;
+		}
 	}
 	if (rc || policy_or(w, s, alg)) {
 		if (s->in_use && !w->differs)
@@ -166,12 +162,10 @@ void use_handle(struct pair *p, unsigned n, TPM_HANDLE handle)
 	struct entity *e = &p->entity[n];
 
 	*e = (struct entity){.policyAlg = TPM_ALG_NULL, .user_auth = true, .admin_auth = true};
-	for
-		EACH_SIDE(s)
-		{
-			e->handle[s] = handle;
-			e->name[s] = name_of_handle(handle);
-		}
+	EACH_SIDE (s) {
+		e->handle[s] = handle;
+		e->name[s] = name_of_handle(handle);
+	}
 }
 
 void use_key(struct pair *p, unsigned n, const struct world_key *key)
@@ -181,12 +175,10 @@ void use_key(struct pair *p, unsigned n, const struct world_key *key)
 
 void use_session(struct pair *p, unsigned n, const struct world_session *session)
 {
-	for
-		EACH_SIDE(s)
-		{
-			p->entity[n].handle[s] = session->s[s].handle;
-			p->entity[n].name[s] = name_of_handle(session->s[s].handle);
-		}
+	EACH_SIDE (s) {
+		p->entity[n].handle[s] = session->s[s].handle;
+		p->entity[n].name[s] = name_of_handle(session->s[s].handle);
+	}
 }
 
 void use_index(struct world *w, struct pair *p, unsigned n, struct world_index *index)
@@ -224,19 +216,16 @@ void use_hierarchy(struct world *w, struct pair *p, unsigned n, TPM_HANDLE hiera
 
 static void fresh_nonces(struct world *w, struct pair *p, unsigned n)
 {
-	for
-		EACH_SIDE(s)
-		{
-			TPM2B_NONCE *nonce = &p->sessions[s][n].nonceCaller;
+	EACH_SIDE (s) {
+		TPM2B_NONCE *nonce = &p->sessions[s][n].nonceCaller;
 
-			nonce->size = (uint16_t)PICK(w, 16, 16, 20, 32);
-			if (nonce->size >
-			    cvtpm_hash_size((enum cvtpm_hash_alg)p->sessions[s][n].authHash))
-				nonce->size = 16;
-			pick_bytes(w, nonce->buffer, nonce->size);
-			if (s == OTHER)
-				*nonce = p->sessions[NATIVE][n].nonceCaller;
-		}
+		nonce->size = (uint16_t)PICK(w, 16, 16, 20, 32);
+		if (nonce->size > cvtpm_hash_size((enum cvtpm_hash_alg)p->sessions[s][n].authHash))
+			nonce->size = 16;
+		pick_bytes(w, nonce->buffer, nonce->size);
+		if (s == OTHER)
+			*nonce = p->sessions[NATIVE][n].nonceCaller;
+	}
 }
 
 static void add_session(struct world *w, struct pair *p, struct world_session *ws,
@@ -245,29 +234,27 @@ static void add_session(struct world *w, struct pair *p, struct world_session *w
 	unsigned n = p->session_count++;
 
 	p->of_world[n] = ws;
-	for
-		EACH_SIDE(s)
-		{
-			struct client_session *c = &p->sessions[s][n];
+	EACH_SIDE (s) {
+		struct client_session *c = &p->sessions[s][n];
 
-			*c = ws->s[s];
-			c->attributes = attributes;
-			if (e) {
-				bool bound = ws->is_bound && ws->bound[s].size == e->name[s].size &&
-					     memcmp(ws->bound[s].buffer, e->name[s].buffer,
-						    e->name[s].size) == 0 &&
-					     ws->bound_auth.size == e->auth.size &&
-					     memcmp(ws->bound_auth.buffer, e->auth.buffer,
-						    e->auth.size) == 0;
+		*c = ws->s[s];
+		c->attributes = attributes;
+		if (e) {
+			bool bound =
+				ws->is_bound && ws->bound[s].size == e->name[s].size &&
+				memcmp(ws->bound[s].buffer, e->name[s].buffer, e->name[s].size) ==
+					0 &&
+				ws->bound_auth.size == e->auth.size &&
+				memcmp(ws->bound_auth.buffer, e->auth.buffer, e->auth.size) == 0;
 
-				c->auth = e->auth;
-				if (ws->type == TPM_SE_HMAC)
-					c->with_auth = !bound;
-			} else {
-				c->with_auth = false;
-				c->auth.size = 0;
-			}
+			c->auth = e->auth;
+			if (ws->type == TPM_SE_HMAC)
+				c->with_auth = !bound;
+		} else {
+			c->with_auth = false;
+			c->auth.size = 0;
 		}
+	}
 	fresh_nonces(w, p, n);
 }
 
@@ -276,10 +263,11 @@ static void add_password(struct pair *p, const TPM2B_AUTH *auth)
 	unsigned n = p->session_count++;
 
 	p->of_world[n] = NULL;
-	for
-		EACH_SIDE(s)
-	p->sessions[s][n] = (struct client_session){
-		.handle = TPM_RS_PW, .auth = *auth, .attributes = TPMA_SESSION_CONTINUESESSION};
+	EACH_SIDE (s)
+		p->sessions[s][n] =
+			(struct client_session){.handle = TPM_RS_PW,
+						.auth = *auth,
+						.attributes = TPMA_SESSION_CONTINUESESSION};
 }
 
 static bool is_used(const struct pair *p, const struct world_session *ws)
@@ -332,6 +320,10 @@ static void authorise(struct world *w, struct pair *p, unsigned n)
 	bool policy = role == DUP || (role == USER ? !e->user_auth : !e->admin_auth);
 	struct world_session *ws;
 
+	if (n == 0 && p->with) {
+		add_session(w, p, p->with, e, p->keep ? TPMA_SESSION_CONTINUESESSION : 0);
+		return;
+	}
 	if (!p->plain && e->policyAlg != TPM_ALG_NULL && (policy || chance(w, 10)) &&
 	    !w->sessions[MAX_SESSIONS - 1].in_use && !w->differs) {
 		ws = policy_session(w, e->policyAlg, p->command->code, role);
@@ -353,13 +345,16 @@ static void spoil_auth(struct world *w, struct pair *p, unsigned n)
 {
 	TPM2B_AUTH wrong = p->entity[n].auth;
 
+	/* that a bound session does not show, and would only not decrypt with */
+	if (p->sessions[NATIVE][n].handle != TPM_RS_PW && !p->sessions[NATIVE][n].with_auth &&
+	    !p->sessions[NATIVE][n].password)
+		return;
 	if (wrong.size == 0 || chance(w, 50))
 		wrong = rig_auth("wrong");
 	else
 		wrong.buffer[pick(w, wrong.size)] ^= 0x10;
-	for
-		EACH_SIDE(s)
-	p->sessions[s][n].auth = wrong;
+	EACH_SIDE (s)
+		p->sessions[s][n].auth = wrong;
 }
 
 static void prepare_sessions(struct world *w, struct pair *p)
@@ -376,9 +371,8 @@ static void prepare_sessions(struct world *w, struct pair *p)
 	    p->session_count < MAX_SESSION_NUM && !is_used(p, ws) && chance(w, 20))
 		add_session(w, p, ws, NULL, pick_attributes(w, p, ws, false));
 	for (unsigned n = 0; n < p->session_count; n++)
-		for
-			EACH_SIDE(s)
-	p->sessions[s][n].auth_after = p->auth_after[n];
+		EACH_SIDE (s)
+			p->sessions[s][n].auth_after = p->auth_after[n];
 }
 
 static void take_sessions(struct world *w, struct pair *p, tpm_rc rc)
@@ -388,25 +382,16 @@ static void take_sessions(struct world *w, struct pair *p, tpm_rc rc)
 
 		if (!ws)
 			continue;
-		for
-			EACH_SIDE(s)
-		ws->s[s].nonceTPM = p->sessions[s][n].nonceTPM;
+		EACH_SIDE (s)
+			ws->s[s].nonceTPM = p->sessions[s][n].nonceTPM;
 		if (rc == 0 && !(p->sessions[NATIVE][n].attributes & TPMA_SESSION_CONTINUESESSION))
 			ws->in_use = false;
-		else if (ws == &w->sessions[MAX_SESSIONS - 1] && !w->differs)
+		else if (ws == &w->sessions[MAX_SESSIONS - 1] && !p->keep && !w->differs)
 			session_flush_both(w, ws); /* it was for this command */
 	}
 }
 
 /* ---- running ---- */
-
-static uint64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static size_t encode(struct pair *p, enum side s, uint8_t *bytes, size_t capacity)
 {
@@ -429,7 +414,6 @@ static tpm_rc run_side(struct world *w, struct pair *p, enum side s, const uint8
 	tpm_rc rc = TPM_RC_RETRY;
 
 	r->locality = w->locality;
-	r->now_ms = milliseconds();
 	for (unsigned i = 0; i < 3 && rc == TPM_RC_RETRY; i++)
 		rc = rig_raw(r, bytes, len);
 	if (w->corrupt && s == NATIVE && p->command->code == TPM_CC_PCR_Read && rc == 0)
@@ -500,16 +484,14 @@ static void tell(const struct world *w, const struct pair *p, const tpm_rc rc[SI
 		fprintf(w->trace, " [%08x %02x]", p->sessions[NATIVE][n].handle,
 			p->sessions[NATIVE][n].attributes);
 	if (w->bytes)
-		for
-			EACH_SIDE(s)
-			{
-				fprintf(w->trace, "\n        %d ", s);
-				for (size_t i = 0; i < w->rig[s]->command_len; i++)
-					fprintf(w->trace, "%02x", w->rig[s]->command[i]);
-				fprintf(w->trace, "\n       -> ");
-				for (size_t i = 0; i < w->rig[s]->response_len; i++)
-					fprintf(w->trace, "%02x", w->rig[s]->response[i]);
-			}
+		EACH_SIDE (s) {
+			fprintf(w->trace, "\n        %d ", s);
+			for (size_t i = 0; i < w->rig[s]->command_len; i++)
+				fprintf(w->trace, "%02x", w->rig[s]->command[i]);
+			fprintf(w->trace, "\n       -> ");
+			for (size_t i = 0; i < w->rig[s]->response_len; i++)
+				fprintf(w->trace, "%02x", w->rig[s]->response[i]);
+		}
 	fputc('\n', w->trace);
 }
 
@@ -562,17 +544,14 @@ tpm_rc pair_run(struct world *w, struct pair *p)
 		prepare_sessions(w, p);
 	if (w->differs)
 		return NO_ANSWER;
-	for
-		EACH_SIDE(s)
-		{
-			len[s] = encode(p, s, bytes[s], sizeof native);
-			assert_true(len[s] > 0);
-		}
-	if (spoil && (p->mangled = true))
-		mangle(w, p->command, bytes, len);
-	for
-		EACH_SIDE(s)
-	rc[s] = run_side(w, p, s, bytes[s], len[s]);
+	EACH_SIDE (s) {
+		len[s] = encode(p, s, bytes[s], sizeof native);
+		assert_true(len[s] > 0);
+	}
+	p->mangled = spoil && mangle(w, p->command, bytes, len);
+	EACH_SIDE (s)
+		rc[s] = run_side(w, p, s, bytes[s], len[s]);
+	w->command_at = time_now_ms();
 	if (w->trace)
 		tell(w, p, rc);
 	count(w, p->command, rc[NATIVE]);

@@ -127,9 +127,8 @@ void key_set(struct world *w, struct world_key *key, TPM_HANDLE native, TPM_HAND
 	(void)w;
 	key->e.handle[NATIVE] = native;
 	key->e.handle[OTHER] = other;
-	for
-		EACH_SIDE(s)
-	key->e.name[s] = name_of_public(&key->public[s]);
+	EACH_SIDE (s)
+		key->e.name[s] = name_of_public(&key->public[s]);
 	key->e.policyAlg = public->authPolicy.size ? public->nameAlg : TPM_ALG_NULL;
 	if (public->objectAttributes & TPMA_OBJECT_SENSITIVEDATAORIGIN)
 		key->data.size = 0; /* what was given is not the secret */
@@ -190,6 +189,7 @@ void world_forget_volatile(struct world *w)
 		if (key_is_transient(&w->keys[i]))
 			w->keys[i].kind = KEY_NONE;
 	memset(w->sessions, 0, sizeof w->sessions);
+	w->rate_changed = false;
 	w->stale = true;
 }
 
@@ -219,9 +219,8 @@ static bool index_is_there(struct world *w, struct world_index *index)
 	if (pair_run(w, &p))
 		return false;
 	index->public = out[NATIVE]->nvPublic.nvPublic;
-	for
-		EACH_SIDE(s)
-	index->e.name[s] = out[s]->nvName;
+	EACH_SIDE (s)
+		index->e.name[s] = out[s]->nvName;
 	return true;
 }
 
@@ -251,9 +250,8 @@ static void same_settings(struct world *w)
 				{3, {0xFF, 0xFF, 0xFF}}};
 		pair_run(w, &p);
 	}
-	for
-		EACH_SIDE(s)
-	rig_reset(w->rig[s]);
+	EACH_SIDE (s)
+		rig_reset(w->rig[s]);
 	{
 		BEGIN(w, DictionaryAttackParameters);
 
@@ -279,17 +277,17 @@ void world_begin(struct world *w)
 	memcpy(w->by_command, run.by_command, sizeof w->by_command);
 	memcpy(w->by_code, run.by_code, sizeof w->by_code);
 	w->operation = "begin";
+	time_begin();
 	w->rig[NATIVE] = rig_new(&cvtpm_engine_native);
 	w->rig[OTHER] = rig_new(&cvtpm_engine_libtpms);
+	w->clock_at = time_now_ms();
 	same_settings(w);
 }
 
 void world_end(struct world *w)
 {
-	for
-		EACH_SIDE(s)
-		{
-			rig_free(w->rig[s]);
-			w->rig[s] = NULL;
-		}
+	EACH_SIDE (s) {
+		rig_free(w->rig[s]);
+		w->rig[s] = NULL;
+	}
 }

@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum side { NATIVE, OTHER, SIDES };
-#define EACH_SIDE(s) (enum side s = NATIVE; s < SIDES; s++)
+#define EACH_SIDE(s) for (enum side s = NATIVE; s < SIDES; s++)
 
 /* libtpms has room for three transient objects and three loaded sessions. A persistent
  * object in use takes a place of the former, and so does what a command makes. */
@@ -32,6 +32,7 @@ enum side { NATIVE, OTHER, SIDES };
 #define MAX_STORED    5 /* created, not loaded */
 #define MAX_CONTEXTS  4
 #define LOCKOUT_TRIES 6
+#define CLOCK_UPDATE  (1u << 22) /* milliseconds: the native TPM_PT_CLOCK_UPDATE; 4096 there */
 
 /* What a command's handle stands for, and what is needed to authorise it. */
 struct entity {
@@ -84,6 +85,9 @@ struct world_session {
 
 struct world_index {
 	bool in_use;
+	bool counted; /* a counter has been read: */
+	uint64_t count[SIDES];
+	bool jumped; /* and may have gone on since then */
 	struct entity e;
 	TPMS_NV_PUBLIC public; /* at the last look */
 };
@@ -110,10 +114,18 @@ struct world {
 	struct world_stored stored[MAX_STORED];
 	struct world_context contexts[MAX_CONTEXTS];
 	TPM2B_AUTH owner, endorsement, platform, lockout; /* authValues */
-	bool policies[4]; /* the hierarchy has the common policy: in the order above */
-	unsigned guests;  /* transient objects that are not among the keys */
-	bool stale;       /* keys and indices may be gone: look again */
-	bool diverged;    /* an explained difference, or a spoilt command with an effect */
+	bool policies[4];  /* the hierarchy has the common policy: in the order above */
+	unsigned guests;   /* transient objects that are not among the keys */
+	bool stale;        /* keys and indices may be gone: look again */
+	bool diverged;     /* an explained difference, or a spoilt command with an effect */
+	bool rate_changed; /* of the clocks */
+	uint64_t clock[SIDES], clock_at; /* what Clock was at that time */
+	uint64_t command_at;             /* the last command's time */
+	bool h_crtm, h_crtm_before;      /* did this run begin with one, and the one before? */
+	uint32_t counter_gap;            /* of the native pcrUpdateCounter before libtpms' */
+	bool gap_unknown;
+	bool few_pcrs;          /* perhaps not all are allocated */
+	uint64_t started_clock; /* the native engine's after TPM2_Startup */
 	uint8_t locality;
 
 	/* of the sequence */
@@ -141,8 +153,8 @@ struct operation {
 };
 /* One table for each chapter of Part 3; a name of NULL ends it. */
 extern const struct operation operations_power[], operations_object[], operations_key[],
-	operations_session[], operations_policy[], operations_nv[], operations_pcr[],
-	operations_hierarchy[], operations_context[], operations_attest[];
+	operations_session[], operations_policy[], operations_deferred[], operations_nv[],
+	operations_pcr[], operations_hierarchy[], operations_context[], operations_attest[];
 
 /** Fresh TPMs, started, with the same PCR banks and dictionary attack parameters. */
 void world_begin(struct world *w);
@@ -151,6 +163,15 @@ void world_end(struct world *w);
 void world_forget_volatile(struct world *w);
 /** Looks which keys and indices are still there. */
 void world_look(struct world *w);
+
+/* ---- time (time.c) ---- */
+
+/** Before TPMs are made. */
+void time_begin(void);
+uint64_t time_now_ms(void);
+/** For both TPMs, not while they run at other rates: what a rate is, exactly, is each TPM's
+ *  matter. */
+void time_pass(struct world *w, uint64_t ms);
 
 /* ---- the step's random numbers ---- */
 
@@ -187,13 +208,16 @@ struct pair {
 	struct client_session sessions[SIDES][MAX_SESSION_NUM];
 	struct world_session *of_world[MAX_SESSION_NUM]; /* where they came from */
 	unsigned session_count;
-	bool split;     /* in[OTHER] is not a copy of in[NATIVE] */
-	bool plain;     /* passwords alone */
-	bool no_extra;  /* no sessions but for authorisation */
-	bool no_faults; /* nothing wrong, on purpose */
-	bool unlike;    /* values may differ: compare the structure alone */
-	bool prepared;  /* sessions are there */
-	bool mangled;
+	bool split;                 /* in[OTHER] is not a copy of in[NATIVE] */
+	bool plain;                 /* passwords alone */
+	bool no_extra;              /* no sessions but for authorisation */
+	bool no_faults;             /* nothing wrong, on purpose */
+	bool unlike;                /* values may differ: compare the structure alone */
+	bool prepared;              /* sessions are there */
+	bool keep;                  /* the session `with` lives on */
+	struct world_session *with; /* authorises the first handle */
+	bool spoilt;                /* wrong on purpose, by the operation */
+	bool mangled;               /* and by mangle() */
 	const TPM2B_AUTH *auth_after[MAX_SESSION_NUM];
 };
 
@@ -217,10 +241,33 @@ void use_handle(struct pair *p, unsigned n, TPM_HANDLE handle); /* empty authVal
  *  follows from the answer. */
 tpm_rc pair_run(struct world *w, struct pair *p);
 #define NO_ANSWER 0xFFFF0100u
-/** Changes bytes of a command: a field by its type, a handle, a size, its end. The same for both.
- */
-void mangle(struct world *w, const struct command *command, uint8_t *bytes[SIDES],
+/** Changes bytes of a command: a field by its type, a handle, a size, its end. The same for
+ *  both; false: could not. */
+bool mangle(struct world *w, const struct command *command, uint8_t *bytes[SIDES],
 	    size_t len[SIDES]);
+
+/* ---- the fields of a command, in its bytes (fields.c) ---- */
+
+#define HEADER_SIZE 10
+#define MAX_LEAVES  200
+
+/* A field that has no fields in it; of a buffer or a list its size. */
+struct leaf {
+	const struct type *type;
+	size_t at, size; /* in the command */
+};
+
+struct leaves {
+	struct leaf leaf[MAX_LEAVES];
+	unsigned count;
+	const uint8_t *begin; /* of the command */
+	size_t parameters_at;
+};
+
+/** Those of the parameters, up to the first that says nothing of what follows. */
+void find_leaves(struct leaves *l, const struct command *c, const uint8_t *bytes, size_t len);
+/** The number in the first `size` bytes, at most 4. */
+uint32_t number_at(const uint8_t *at, size_t size);
 
 /** The policy that all policy-protected entities have: an OR of PolicyAuthValue,
  *  PolicyPassword, and PolicyCommandCode of six commands. */
@@ -229,6 +276,19 @@ TPM2B_DIGEST policy_common(TPM_ALG_ID alg);
 struct world_session *policy_session(struct world *w, TPM_ALG_ID alg, TPM_CC command,
 				     enum role role);
 struct world_session *session_start(struct world *w, TPM_SE type, TPM_ALG_ID hash);
+/** TPM2_ContextSave and TPM2_ContextLoad of a session; false: refused. */
+bool session_save(struct world *w, struct world_session *session, struct world_context *to);
+bool session_load(struct world *w, const struct world_context *from, struct world_session *session);
+/** TPM2_Shutdown(STATE), _TPM_Init, TPM2_Startup(type): a restart or a resume. False: it has
+ *  become a reset. */
+bool restart(struct world *w, TPM_SU type);
+/** The hash of the key's own scheme, where it has one. */
+TPM_ALG_ID scheme_hash(const struct world_key *key, TPM_ALG_ID otherwise);
+/** Each TPM's key signs its digest; `alg` where the key has no scheme of its own. */
+bool sign_digests(struct world *w, struct world_key *key, TPM_ALG_ID alg,
+		  const TPM2B_DIGEST digest[SIDES], TPMT_SIGNATURE signature[SIDES]);
+/** An HMAC key in the clear with nameAlg SHA-256 that can be duplicated, without a policy. */
+void external_hmac_key(struct world *w, struct LoadExternal_in *in);
 
 TPM2B_DIGEST digest_of_bytes(TPM_ALG_ID alg, const void *data, size_t len);
 TPM2B_NAME name_of_public(const TPMT_PUBLIC *public);
@@ -243,6 +303,17 @@ void compare_outputs(struct world *w, const struct pair *p);
 /** Two values of `type`; `values`: also what random numbers decide. */
 void compare_value(struct world *w, const char *what, const struct type *type, const void *a,
 		   const void *b, bool values);
+/** What a clock must show now, and the clocks compared with that. */
+/** After TPM2_ClockSet or TPM2_Clear. */
+void clock_is_set(struct world *w, uint64_t clock);
+uint64_t clock_expected(const struct world *w, enum side side);
+/** Clock is safe again when it has passed the next multiple of the interval of its updates,
+ *  which is shorter there. */
+bool safe_may_differ(const struct world *w);
+void compare_clock(struct world *w, const char *what, const TPMS_CLOCK_INFO *native,
+		   const TPMS_CLOCK_INFO *other);
+void compare_time(struct world *w, const char *what, const TPMS_TIME_INFO *native,
+		  const TPMS_TIME_INFO *other);
 /** Is it a difference of response codes that docs/differences.md explains? */
 bool difference_is_explained(const struct world *w, const struct pair *p, tpm_rc native,
 			     tpm_rc other);
