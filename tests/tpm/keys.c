@@ -153,6 +153,27 @@ TPM_HANDLE start_policy(struct rig *r, TPM_SE type, TPM_ALG_ID hash)
 	return out.handle;
 }
 
+struct client_session bound_session(struct rig *r, TPM_SE type, TPM_HANDLE bind,
+				    const char *password)
+{
+	struct StartAuthSession_in in = {.tpmKey = TPM_RH_NULL,
+					 .bind = bind,
+					 .nonceCaller.size = 32,
+					 .sessionType = type,
+					 .symmetric = {TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}},
+					 .authHash = TPM_ALG_SHA256};
+	struct StartAuthSession_out out;
+	struct client_session s = {.authHash = in.authHash, .symmetric = in.symmetric};
+
+	OK(RIG_RUN(r, StartAuthSession, &in, &out));
+	s.handle = out.handle;
+	s.nonceTPM = out.nonceTPM;
+	s.nonceCaller = in.nonceCaller;
+	OK(client_session_key(&s, (struct cvtpm_octets){password, strlen(password)},
+			      (struct cvtpm_octets){NULL, 0}));
+	return s;
+}
+
 TPM2B_DIGEST policy_digest(struct rig *r, TPM_HANDLE session)
 {
 	struct PolicyGetDigest_in in = {.policySession = session};

@@ -50,6 +50,10 @@ TPM2B_DATA data_of(const char *text);
 void buffer_set(TPM2B_MAX_BUFFER *buffer, const char *text);
 /** A policy or trial session with that hash. */
 TPM_HANDLE start_policy(struct rig *r, TPM_SE type, TPM_ALG_ID hash);
+/** A session with SHA-256 and AES whose key is made of the authValue of `bind`, as who believes
+ *  that it is `password` knows it. */
+struct client_session bound_session(struct rig *r, TPM_SE type, TPM_HANDLE bind,
+				    const char *password);
 TPM2B_DIGEST policy_digest(struct rig *r, TPM_HANDLE session);
 
 /* rsa_vectors.c */

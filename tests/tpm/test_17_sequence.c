@@ -250,6 +250,33 @@ static void password_is_the_sequences_own(void **state)
 }
 
 /* 17.4. */
+/* 11.1: a session may be bound to a sequence, whose name is empty. */
+static void a_session_is_bound_to_a_sequence(void **state)
+{
+	static const TPM2B_NAME empty;
+	struct rig *r = *state;
+	struct SequenceUpdate_in in = {0};
+	TPM2B_DIGEST want = digest_of(TPM_ALG_SHA256, "one two", 7);
+	struct SequenceComplete_out out;
+	struct client_session s;
+
+	OK(start_hash(r, TPM_ALG_SHA256, &in.sequenceHandle));
+	s = bound_session(r, TPM_SE_HMAC, in.sequenceHandle, PASSWORD);
+	s.auth = rig_auth(PASSWORD); /* for the encryption; the HMAC's key is without */
+	s.attributes = TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT;
+	buffer_set(&in.buffer, "one ");
+	rig_sessions(r, &s, 1);
+	rig_name(r, 0, &empty);
+	OK(RIG_RUN(r, SequenceUpdate, &in, NULL));
+	rig_flush(r, s.handle);
+	s = bound_session(r, TPM_SE_HMAC, in.sequenceHandle, "wrong");
+	rig_sessions(r, &s, 1);
+	rig_name(r, 0, &empty);
+	RC(RIG_RUN(r, SequenceUpdate, &in, NULL), RC_S(1, TPM_RC_BAD_AUTH));
+	OK(complete(r, in.sequenceHandle, "two", TPM_RH_NULL, &out));
+	equal_digest(&out.result, &want);
+}
+
 static void start_refuses_what_is_no_hash(void **state)
 {
 	struct rig *r = *state;
@@ -284,6 +311,7 @@ int main(void)
 		TEST(event_extends_a_pcr),
 		TEST(completion_must_fit_the_kind),
 		TEST(password_is_the_sequences_own),
+		TEST(a_session_is_bound_to_a_sequence),
 		TEST(start_refuses_what_is_no_hash),
 		TEST(memory_for_sequences_ends),
 	};

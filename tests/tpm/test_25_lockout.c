@@ -324,29 +324,6 @@ static void lockoutAuth_is_closed_before_it_is_compared(void **state)
 	OK(lock_reset(r, "secret"));
 }
 
-/* A session with AES whose key is made of the authValue of `bind`, as who believes that it
- * is `password` knows it. */
-static struct client_session bound_session(struct rig *r, TPM_SE type, TPM_HANDLE bind,
-					   const char *password)
-{
-	struct StartAuthSession_in in = {.tpmKey = TPM_RH_NULL,
-					 .bind = bind,
-					 .nonceCaller.size = 32,
-					 .sessionType = type,
-					 .symmetric = {TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}},
-					 .authHash = TPM_ALG_SHA256};
-	struct StartAuthSession_out out;
-	struct client_session s = {.authHash = in.authHash, .symmetric = in.symmetric};
-
-	OK(RIG_RUN(r, StartAuthSession, &in, &out));
-	s.handle = out.handle;
-	s.nonceTPM = out.nonceTPM;
-	s.nonceCaller = in.nonceCaller;
-	OK(client_session_key(&s, (struct cvtpm_octets){password, strlen(password)},
-			      (struct cvtpm_octets){NULL, 0}));
-	return s;
-}
-
 static tpm_rc use_session(struct rig *r, struct client_session *s, TPMA_SESSION attribute)
 {
 	struct GetRandom_in in = {.bytesRequested = 8};

@@ -24,6 +24,24 @@ static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, 
 	return rc & RC_FMT1 ? RC_P(2, TPM_RC_VALUE) : rc;
 }
 
+/* Part 3, 11.1: an entity whose authValue is here, and whose uses are counted. */
+static bool can_bind(struct tpm *t, TPM_HANDLE entity)
+{
+	const struct tpm_object *object;
+
+	switch (HANDLE_TYPE(entity)) {
+	case TPM_HT_NV_INDEX:
+		/* each use of a PIN would be a guess that nobody counts */
+		return !nv_is_pin(nv_find(t, entity));
+	case TPM_HT_TRANSIENT:
+	case TPM_HT_PERSISTENT:
+		object = object_get(t, entity);
+		return !object || object->sensitive.size != 0; /* none: a sequence */
+	default:
+		return true;
+	}
+}
+
 /* Part 1, 19.6.10: the entity as it is now. A policy session is not bound, but its key is
  * made of the entity's authValue all the same: each use of it can be a guess. */
 static void bind_session(struct tpm *t, struct tpm_session *s, TPM_HANDLE entity)
@@ -76,12 +94,8 @@ COMMAND_BODY(StartAuthSession)
 		return RC_P(1, TPM_RC_SIZE);
 	if (in->symmetric.algorithm == TPM_ALG_AES && in->symmetric.mode.aes != TPM_ALG_CFB)
 		return RC_P(4, TPM_RC_MODE);
-	if (in->bind != TPM_RH_NULL && HANDLE_TYPE(in->bind) != TPM_HT_PERMANENT &&
-	    HANDLE_TYPE(in->bind) != TPM_HT_NV_INDEX && HANDLE_TYPE(in->bind) != TPM_HT_PCR &&
-	    (!object_get(t, in->bind) || object_get(t, in->bind)->sensitive.size == 0))
+	if (!can_bind(t, in->bind))
 		return RC_H(2, TPM_RC_HANDLE);
-	if (HANDLE_TYPE(in->bind) == TPM_HT_NV_INDEX && nv_is_pin(nv_find(t, in->bind)))
-		return RC_H(2, TPM_RC_HANDLE); /* its uses would be guesses that nobody counts */
 	TRY(recover_salt(t, in, &t->frame.scratch));
 	TRY(session_create(t, in->sessionType, &s));
 	s->authHash = in->authHash;

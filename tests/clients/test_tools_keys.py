@@ -1,0 +1,282 @@
+"""Keys under tpm2-tools: what one side signs, encrypts or agrees on, openssl checks on the other."""
+import hashlib
+import hmac
+import os
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+KEYS = {"rsa": "rsa2048", "ecc": "ecc256", "ecc384": "ecc384"}
+SIGNING = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"
+MOVABLE = "sensitivedataorigin|userwithauth|sign|decrypt"
+DUPLICATE = 0x14B  # TPM_CC_Duplicate
+
+
+def primary(tools, name="primary", hierarchy="o"):
+    tools(f"createprimary -Q -C {hierarchy} -G ecc -c {name}")
+    return name
+
+
+def key(tools, kind, name="key", options=""):
+    """A key below `primary`, its public part in NAME.pem."""
+    tools(f"create -Q -C primary -G {kind} {options} -u {name}.pub -r {name}.priv")
+    tools(f"load -Q -C primary -u {name}.pub -r {name}.priv -c {name} -n {name}.name")
+    tools(f"readpublic -Q -c {name} -f pem -o {name}.pem")
+    return name
+
+
+def verify(tools, digest, signature, what, public, options=""):
+    tools.openssl(f"dgst -{digest} -verify {public} {options} -signature {signature} {what}")
+
+
+# ---- signatures ----
+
+@pytest.mark.parametrize("kind,scheme,options", [
+    ("rsa2048", "rsassa", ""), ("rsa3072", "rsassa", ""),
+    ("rsa2048", "rsapss", "-sigopt rsa_padding_mode:pss"),
+    ("ecc256", "ecdsa", ""), ("ecc384", "ecdsa", ""), ("ecc521", "ecdsa", "")])
+def test_openssl_verifies_signatures(direct, kind, scheme, options):
+    if kind == "ecc521" and "TPM2_ECC_NIST_P521" not in direct("getcap ecc-curves"):
+        pytest.skip("libtpms 0.9 has no P-521")
+    direct.write("message", os.urandom(1000))
+    primary(direct)
+    key(direct, kind)
+    for digest in ("sha1", "sha256", "sha384", "sha512"):
+        direct(f"sign -Q -c key -g {digest} -s {scheme} -f plain -o sig message")
+        verify(direct, digest, "sig", "message", "key.pem", options)
+
+
+@pytest.mark.parametrize("algorithm,scheme,options", [
+    ("-algorithm rsa -pkeyopt rsa_keygen_bits:2048", "rsassa", ""),
+    ("-algorithm rsa -pkeyopt rsa_keygen_bits:2048", "rsapss", "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1"),
+    ("-algorithm ec -pkeyopt ec_paramgen_curve:P-256", "ecdsa", ""),
+    ("-algorithm ec -pkeyopt ec_paramgen_curve:P-384", "ecdsa", "")])
+def test_signatures_of_openssl_are_verified(direct, algorithm, scheme, options):
+    direct.write("message", b"signed by openssl")
+    direct.openssl(f"genpkey {algorithm} -out private.pem")
+    direct.openssl("pkey -in private.pem -pubout -out public.pem")
+    direct.openssl(f"dgst -sha256 -sign private.pem {options} -out sig message")
+    kind = "rsa" if "rsa" in scheme else "ecc"
+    direct(f"loadexternal -Q -C n -G {kind} -u public.pem -c key")
+    direct(f"verifysignature -Q -c key -g sha256 -m message -f {scheme} -s sig")
+    direct.write("message", b"signed by nobody")
+    direct(f"verifysignature -Q -c key -g sha256 -m message -f {scheme} -s sig", fails="0x2DB")  # TPM_RC_SIGNATURE
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256", "sha384", "sha512"])
+def test_hashes_and_hmacs_of_files_that_need_sequences(direct, digest):
+    data = os.urandom(5000)  # beyond what one command takes
+    direct.write("data", data)
+    primary(direct)
+    for size in (0, 100, 5000):
+        direct.write("data", data[:size])
+        direct(f"hash -C o -g {digest} -o digest -t ticket data")
+        assert direct.read("digest") == hashlib.new(digest, data[:size]).digest()
+    direct.write("secret", b"the key of an HMAC")
+    direct(f"import -Q -C primary -G hmac -i secret -u hmac.pub -r hmac.priv")
+    direct("load -Q -C primary -u hmac.pub -r hmac.priv -c hmac")
+    for size in (0, 100, 5000):
+        direct.write("data", data[:size])
+        direct("hmac -c hmac -o mac data")
+        assert direct.read("mac") == hmac.new(b"the key of an HMAC", data[:size], "sha256").digest()
+
+
+# ---- encryption and agreement ----
+
+SCHEMES = {"rsaes": "-pkeyopt rsa_padding_mode:pkcs1",
+           "oaep": "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256",
+           "null": "-pkeyopt rsa_padding_mode:none"}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_rsa_encryption_is_that_of_openssl(direct, scheme, bits):
+    size = bits // 8 if scheme == "null" else 40
+    secret = b"\0" + os.urandom(size - 1) if scheme == "null" else os.urandom(size)
+    direct.write("secret", secret)
+    primary(direct)
+    key(direct, f"rsa{bits}", options="-a sensitivedataorigin|userwithauth|decrypt")
+    direct.openssl(f"pkeyutl -encrypt -pubin -inkey key.pem {SCHEMES[scheme]} -in secret -out cipher")
+    direct(f"rsadecrypt -Q -c key -s {scheme} -o out cipher")
+    assert direct.read("out") == secret
+    if bits != 2048:
+        return  # tpm2_loadexternal knows no more
+
+    direct.openssl(f"genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:{bits} -out private.pem")
+    direct.openssl("pkey -in private.pem -pubout -out public.pem")
+    direct("loadexternal -Q -C n -G rsa -u public.pem -c public")
+    direct(f"rsaencrypt -Q -c public -s {scheme} -o cipher secret")
+    direct.openssl(f"pkeyutl -decrypt -inkey private.pem {SCHEMES[scheme]} -in cipher -out out")
+    assert direct.read("out") == secret
+
+
+def test_a_spoilt_rsa_ciphertext_is_refused(direct):
+    direct.write("secret", b"secret")
+    primary(direct)
+    key(direct, "rsa2048", options="-a sensitivedataorigin|userwithauth|decrypt")
+    direct.openssl(f"pkeyutl -encrypt -pubin -inkey key.pem {SCHEMES['oaep']} -in secret -out cipher")
+    cipher = direct.read("cipher")
+    direct.write("cipher", cipher[:-1] + bytes([cipher[-1] ^ 1]))
+    direct("rsadecrypt -Q -c key -s oaep -o out cipher", fails="0x84")  # TPM_RC_VALUE
+
+
+def point(numbers, size):
+    """A TPM2B_ECC_POINT."""
+    parts = b"".join(size.to_bytes(2, "big") + n.to_bytes(size, "big") for n in (numbers.x, numbers.y))
+    return len(parts).to_bytes(2, "big") + parts
+
+
+@pytest.mark.parametrize("kind,curve", [("ecc256", ec.SECP256R1()), ("ecc384", ec.SECP384R1())])
+def test_ecdh_agrees_with_openssl(direct, kind, curve):
+    size = curve.key_size // 8
+    primary(direct)
+    key(direct, f"{kind}:ecdh", options="-a sensitivedataorigin|userwithauth|decrypt")
+    mine = ec.generate_private_key(curve)
+    theirs = serialization.load_pem_public_key(direct.read("key.pem"))
+    direct.write("mine", point(mine.public_key().public_numbers(), size))
+    direct("ecdhzgen -Q -c key -u mine -o z")
+    shared = mine.exchange(ec.ECDH(), theirs)
+    assert direct.read("z")[4:4 + size] == shared
+
+    # The other half: the TPM makes the ephemeral key to a public one of ours.
+    direct.write("ours.pem", mine.public_key().public_bytes(serialization.Encoding.PEM,
+                                                             serialization.PublicFormat.SubjectPublicKeyInfo))
+    direct("loadexternal -Q -C n -G ecc -u ours.pem -c ours")
+    direct("ecdhkeygen -Q -c ours -u ephemeral -o z")
+    bytes_ = direct.read("ephemeral")
+    x, y = bytes_[4:4 + size], bytes_[6 + size:6 + 2 * size]
+    ephemeral = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve).public_key()
+    assert direct.read("z")[4:4 + size] == mine.exchange(ec.ECDH(), ephemeral)
+    direct.write("mine", point(mine.public_key().public_numbers(), size)[:-1] + b"\0")
+    direct("ecdhzgen -Q -c key -u mine -o z", fails="0x1E7")  # TPM_RC_ECC_POINT
+
+
+# ---- import and duplication ----
+
+@pytest.mark.parametrize("kind,how", [
+    ("rsa", "-algorithm rsa -pkeyopt rsa_keygen_bits:2048"), ("ecc", "-algorithm ec -pkeyopt ec_paramgen_curve:P-256"),
+    ("ecc", "-algorithm ec -pkeyopt ec_paramgen_curve:P-384")])
+def test_a_private_key_of_openssl_is_imported_and_signs(tools, kind, how):
+    tools.openssl(f"genpkey {how} -out private.pem")
+    tools.openssl("pkey -in private.pem -pubout -out public.pem")
+    tools.write("message", b"signed by a key that was imported")
+    primary(tools)
+    tools(f"import -Q -C primary -G {kind} -i private.pem -p auth -u key.pub -r key.priv")
+    tools("load -Q -C primary -u key.pub -r key.priv -c key")
+    tools("sign -Q -c key -p auth -g sha256 -f plain -o sig message")
+    verify(tools, "sha256", "sig", "message", "public.pem")
+    tools("sign -Q -c key -p wrong -g sha256 -f plain -o sig message", fails="0x98E")  # TPM_RC_AUTH_FAIL of the session
+
+
+@pytest.mark.parametrize("inner", ["null", "aes"])
+@pytest.mark.parametrize("kind", ["rsa2048", "ecc256"])
+def test_a_key_is_duplicated_and_signs_below_its_new_parent(tools, kind, inner):
+    primary(tools)
+    tools("createprimary -Q -C n -G rsa -c other")
+    tools("readpublic -Q -c other -o other.pub")
+    tools("startauthsession -Q -S trial")
+    tools(f"policycommandcode -Q -S trial -L policy {DUPLICATE:#x}")
+    tools("flushcontext trial")
+    key(tools, kind, options=f"-L policy -p auth -a {MOVABLE}")
+    tools("startauthsession -Q --policy-session -S session")
+    tools(f"policycommandcode -Q -S session {DUPLICATE:#x}")
+    wrap = {"null": ("", ""), "aes": ("-G aes -o inner", "-G aes -k inner")}[inner]
+    out = wrap[0] or "-G null"
+    tools(f"duplicate -Q -C other -c key -p session:session -r dup -s seed {out}")
+    tools("flushcontext session")
+    tools(f"import -Q -C other -u key.pub -i dup -r moved.priv -s seed -L policy {wrap[1]}")
+    tools("load -Q -C other -u key.pub -r moved.priv -c moved")
+    tools.write("message", b"signed below another parent")
+    tools("sign -Q -c moved -p auth -g sha256 -f plain -o sig message")
+    verify(tools, "sha256", "sig", "message", "key.pem")
+    tools("load -Q -C primary -u key.pub -r moved.priv -c moved", fails="0x1DF")  # TPM_RC_INTEGRITY
+
+
+def test_duplication_takes_the_policy_of_its_role(direct):
+    """USER's authorisation is none for the DUP role, and PolicyDuplicationSelect names the new parent."""
+    primary(direct)
+    direct("createprimary -Q -C n -G ecc -c other")
+    direct("createprimary -Q -C n -G rsa -c stranger")
+    for name in ("other", "stranger"):
+        direct(f"readpublic -Q -c {name} -o {name}.pub -n {name}.name")
+    direct("startauthsession -Q -S trial")
+    direct("policyduplicationselect -Q -S trial -N other.name -L policy")
+    direct("flushcontext trial")
+    key(direct, "ecc256", options=f"-L policy -a {MOVABLE}")
+    direct("duplicate -Q -C other -c key -G null -r dup -s seed", fails="0x124")  # TPM_RC_AUTH_TYPE
+    for parent, fails in (("stranger", "0x99D"), ("other", None)):  # TPM_RC_POLICY_FAIL
+        direct("startauthsession -Q --policy-session -S session")
+        direct("policyduplicationselect -Q -S session -n key.name -N other.name")
+        direct(f"duplicate -Q -C {parent} -c key -G null -p session:session -r dup -s seed", fails=fails)
+        direct("flushcontext session")
+    direct("import -Q -C other -u key.pub -i dup -r moved.priv -s seed -L policy")
+    direct("load -Q -C other -u key.pub -r moved.priv -c moved")
+
+
+# ---- attestation ----
+
+@pytest.mark.parametrize("kind,scheme", [("rsa2048", "rsassa"), ("ecc256", "ecdsa")])
+def test_certificates_of_the_tpm_are_signed_over_what_they_say(tools, kind, scheme):
+    primary(tools)
+    tools(f"create -Q -C primary -G {kind}:{scheme}:null -a {SIGNING}|restricted -u ak.pub -r ak.priv")
+    tools("load -Q -C primary -u ak.pub -r ak.priv -c ak")
+    tools("readpublic -Q -c ak -f pem -o ak.pem")
+    tools(f"create -Q -C primary -G {kind} -u key.pub -r key.priv -t ticket -d hash --creation-data creation")
+    tools("load -Q -C primary -u key.pub -r key.priv -c key -n key.name")
+    name = tools.read("key.name")
+
+    def signed(what, *expected):
+        """`attest` is signed by the AK, was made by a TPM and has these bytes in it."""
+        verify(tools, "sha256", "sig", "attest", "ak.pem")
+        attest = tools.read("attest")
+        assert attest[:6] == b"\xffTCG\x80" + bytes([what])
+        for part in expected:
+            assert part in attest
+
+    tools("certify -Q -c key -C ak -g sha256 -o attest -s sig -f plain")
+    signed(0x17, name)
+    tools(f"certifycreation -Q -C ak -c key -d hash -t ticket -g sha256 -s {scheme} -o sig -f plain "
+          "--attestation attest -q 1122334455")
+    assert hashlib.sha256(tools.read("creation")[2:]).digest() in tools.read("hash")
+    signed(0x1A, name, tools.read("hash"), bytes.fromhex("1122334455"))
+    ticket = bytearray(tools.read("ticket"))
+    ticket[-1] ^= 1
+    tools.write("ticket", bytes(ticket))
+    tools(f"certifycreation -Q -C ak -c key -d hash -t ticket -g sha256 -s {scheme} -o sig --attestation attest",
+          fails="0x4E0")  # TPM_RC_TICKET of the fourth parameter
+    tools(f"gettime -Q -c ak -g sha256 -s {scheme} -o sig -f plain --attestation attest -q 1122334455")
+    signed(0x19, bytes.fromhex("1122334455"))
+
+    tools.write("data", b"what the index holds")
+    tools("nvdefine -Q 0x1500016 -C o -s 20 -a ownerread|ownerwrite|authread")
+    tools("nvwrite -Q 0x1500016 -C o -i data")
+    tools(f"nvcertify -Q -C ak -c o -g sha256 -s {scheme} -o sig -f plain --attestation attest --size 13 --offset 5 "
+          "-q 1122334455 0x1500016")
+    signed(0x14, b"what the index holds"[5:18], bytes.fromhex("1122334455"))
+
+    tools("pcrevent -Q 16 data")
+    tools("quote -Q -c ak -l sha256:0,16 -q 1122334455 -m attest -s sig -f plain -o pcrs")
+    values = bytes(32) + hashlib.sha256(bytes(32) + hashlib.sha256(b"what the index holds").digest()).digest()
+    signed(0x18, hashlib.sha256(values).digest(), bytes.fromhex("1122334455"))
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecc"])
+def test_a_credential_is_for_one_key_with_one_name(direct, kind):
+    primary(direct)
+    direct(f"createek -Q -G {kind} -c ek -u ek.pub")
+    direct(f"createak -Q -C ek -G {kind} -g sha256 -s {'rsassa' if kind == 'rsa' else 'ecdsa'} -c ak -u ak.pub -n ak.name")
+    name = direct.read("ak.name").hex()
+    secret = direct.write("secret", os.urandom(32))
+
+    def activate(fails=None):
+        direct("startauthsession -Q --policy-session -S session")
+        direct("policysecret -Q -S session -c e")
+        direct("activatecredential -Q -c ak -C ek -i blob -o out -P session:session", fails=fails)
+        direct("flushcontext session")
+
+    direct(f"makecredential -Q -T none -u ek.pub -s secret -n {name} -o blob")
+    activate()
+    assert direct.read("out") == direct.read("secret")
+    direct(f"makecredential -Q -T none -u ek.pub -s {secret} -n {name[:-2]}{int(name[-2:], 16) ^ 1:02x} -o blob")
+    activate(fails="integrity")
