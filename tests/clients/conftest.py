@@ -14,9 +14,7 @@ import pytest
 
 os.environ.setdefault("CVTPM_TEST_ENGINE", "native")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from cvtpm_test import ENGINE, LIMIT, Server, tpm2  # noqa: E402
-
-NATIVE = ENGINE == "native"
+from cvtpm_test import LIMIT, Server, tpm2  # noqa: E402
 
 
 @contextlib.contextmanager
