@@ -19,8 +19,6 @@ void session_get(void);
 void type_read(void);
 void commands(void);
 void octets_fit(void);
-void sp_2048_mul_16(void);
-void wc_Sha256Update(void);
 
 #define OWN(name)                                                                                  \
 	void name(void)                                                                            \
@@ -36,8 +34,12 @@ OWN(session_get)
 OWN(type_read)
 OWN(commands)
 OWN(octets_fit)
-OWN(sp_2048_mul_16)
+#if WOLFSSL_INSIDE /* a shared library would take the program's */
+void wc_Sha256Update(void);
+void sp_2048_mul_16(void);
 OWN(wc_Sha256Update)
+OWN(sp_2048_mul_16)
+#endif
 
 static int entropy(void *context, uint8_t *out, size_t len)
 {
