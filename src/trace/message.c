@@ -127,6 +127,11 @@ bool trace_looks_like_message(const uint8_t *bytes, size_t len, size_t *size)
 	       *size >= TRACE_HEADER_SIZE && *size <= TRACE_MAX_MESSAGE;
 }
 
+static bool is_command_tag(uint64_t tag)
+{
+	return tag == TPM_ST_NO_SESSIONS || tag == TPM_ST_SESSIONS;
+}
+
 /* As dispatch.c reads it. False: nothing follows that could be told apart. */
 static bool walk_header(struct walk *w)
 {
@@ -134,13 +139,16 @@ static bool walk_header(struct walk *w)
 	uint64_t tag, size, code;
 
 	if (w->end < TRACE_HEADER_SIZE) {
+		const bool tagged =
+			w->end >= 2 && is_command_tag((uint64_t)m->bytes[0] << 8 | m->bytes[1]);
+
 		walk_refuse_plain(w, walk_rest(w, "header"),
-				  w->end < 2 ? TPM_RC_BAD_TAG : TPM_RC_COMMAND_SIZE);
+				  tagged || m->response ? TPM_RC_COMMAND_SIZE : TPM_RC_BAD_TAG);
 		return false;
 	}
 	walk_number(w, "tag", &type_TPM_ST, false, &tag);
 	m->tag = (TPM_ST)tag;
-	if (!m->response && tag != TPM_ST_NO_SESSIONS && tag != TPM_ST_SESSIONS)
+	if (!m->response && !is_command_tag(tag))
 		walk_refuse_plain(w, m->count - 1, TPM_RC_BAD_TAG);
 	walk_number(w, m->response ? "responseSize" : "commandSize", &type_UINT32, false, &size);
 	if (size != w->end)

@@ -221,10 +221,13 @@ static void append(struct record *r, const uint8_t *frame, size_t len)
 	}
 }
 
-static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locality, bool answer,
-		       size_t len)
+enum segment { SEGMENT_COMMAND, SEGMENT_ANSWER, SEGMENT_SYN };
+
+static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locality,
+		       enum segment kind, size_t len)
 {
 	const uint32_t client = RECORD_CLIENT | (uint32_t)way->door << 16 | (uint32_t)locality << 8;
+	const bool answer = kind == SEGMENT_ANSWER;
 	uint8_t *tcp = at + IP_SIZE;
 	uint32_t total;
 
@@ -240,32 +243,43 @@ static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locali
 
 	put_u16(tcp, answer ? RECORD_PORT : way->port);
 	put_u16(tcp + 2, answer ? way->port : RECORD_PORT);
-	put_u32(tcp + 4, 1 + (answer ? way->answered : way->sent));
-	put_u32(tcp + 8, 1 + (answer ? way->sent : way->answered));
+	if (kind != SEGMENT_SYN) { /* which has number 0 */
+		put_u32(tcp + 4, 1 + (answer ? way->answered : way->sent));
+		put_u32(tcp + 8, 1 + (answer ? way->sent : way->answered));
+	}
 	tcp[12] = TCP_SIZE / 4 << 4;
-	tcp[13] = 0x18; /* PSH, ACK */
+	tcp[13] = kind == SEGMENT_SYN ? 0x02 : 0x18; /* SYN; PSH and ACK */
 	put_u16(tcp + 14, 65535);
 	total = sum(6 + (uint32_t)(TCP_SIZE + len), at + 12, 8); /* the pseudo header */
 	put_u16(tcp + 16, checksum(sum(total, tcp, TCP_SIZE + len)));
 }
 
-/* The message is in its place behind the headers. */
-static void finish(struct record *r, struct record_way *way, uint8_t locality, bool answer,
-		   uint8_t *frame, size_t len)
+/* The message, if there is one, is in its place behind the headers. */
+static void finish(struct record *r, const struct record_way *way, uint8_t locality,
+		   enum segment kind, uint8_t *frame, size_t len)
 {
 	struct timespec now;
 
-	if (!way->port)
-		way->port =
-			(uint16_t)(RECORD_MIN_PORT + r->next_port++ % (65536 - RECORD_MIN_PORT));
 	clock_gettime(CLOCK_REALTIME, &now);
 	put_u32(frame, (uint32_t)now.tv_sec);
 	put_u32(frame + 4, (uint32_t)(now.tv_nsec / 1000));
 	put_u32(frame + 8, (uint32_t)(IP_SIZE + TCP_SIZE + len));
 	put_u32(frame + 12, (uint32_t)(IP_SIZE + TCP_SIZE + len));
-	ip_and_tcp(frame + PCAP_RECORD_SIZE, way, locality, answer, len);
-	*(answer ? &way->answered : &way->sent) += (uint32_t)len;
+	ip_and_tcp(frame + PCAP_RECORD_SIZE, way, locality, kind, len);
 	append(r, frame, FRAME_HEAD + len);
+}
+
+/* Ports come round again, and another process begins with the first one: so a connection's
+ * beginning is said. The locality is part of its address, so that it is one of its own. */
+static void begin_way(struct record *r, struct record_way *way, uint8_t locality)
+{
+	uint8_t frame[FRAME_HEAD];
+
+	if (way->port && way->locality == locality)
+		return;
+	*way = (struct record_way){.door = way->door, .locality = locality};
+	way->port = (uint16_t)(RECORD_MIN_PORT + r->next_port++ % (65536 - RECORD_MIN_PORT));
+	finish(r, way, locality, SEGMENT_SYN, frame, 0);
 }
 
 static void blank(const struct record *r, const struct trace_message *m, uint8_t *bytes)
@@ -287,7 +301,9 @@ void record_command(struct record *r, struct record_way *way, uint8_t locality,
 	trace_decode_command(r->context, command, len, &m);
 	blank(r, &m, frame + FRAME_HEAD);
 	trace_learn(r->context, &m, NULL, 0);
-	finish(r, way, locality, false, frame, len);
+	begin_way(r, way, locality);
+	finish(r, way, locality, SEGMENT_COMMAND, frame, len);
+	way->sent += (uint32_t)len;
 	pthread_mutex_unlock(&r->lock);
 	trace_message_free(&m);
 	cvtpm_wipe(frame, FRAME_HEAD + len);
@@ -308,7 +324,9 @@ void record_response(struct record *r, struct record_way *way, uint8_t locality,
 	trace_decode_response(&c, response, len, &m);
 	blank(r, &m, frame + FRAME_HEAD);
 	trace_learn(r->context, &c, &m, 0);
-	finish(r, way, locality, true, frame, len);
+	begin_way(r, way, locality);
+	finish(r, way, locality, SEGMENT_ANSWER, frame, len);
+	way->answered += (uint32_t)len;
 	pthread_mutex_unlock(&r->lock);
 	trace_message_free(&c);
 	trace_message_free(&m);

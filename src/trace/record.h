@@ -4,8 +4,8 @@
  *
  * Each command and each answer is a frame, raw IPv4 with TCP, to and from port 2321 of
  * RECORD_SERVER. Who sent a command, and from which locality, is its client's address:
- * 127.DOOR.LOCALITY.1. Every connection has a port of its own. Platform events are not
- * in it.
+ * 127.DOOR.LOCALITY.1. Every connection has a port of its own, and begins with a SYN. Platform
+ * events are not in it.
  *
  * What is secret (trace/message.h) is overwritten with zeros unless it is asked for, and of
  * what cannot be decoded everything but the header.
@@ -40,9 +40,10 @@ const char *record_door_name(unsigned door);
 
 struct trace_context;
 
-/* A connection's two directions: how far they are. */
+/* A connection's two directions: how far they are. All zero but the door is the beginning. */
 struct record_way {
 	uint8_t door;
+	uint8_t locality;
 	uint16_t port;
 	uint32_t sent, answered;
 };

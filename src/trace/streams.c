@@ -236,7 +236,8 @@ static void consume(struct half *h, size_t len)
 
 static void lose(struct streams *s, struct connection *c, struct half *h, const char *what)
 {
-	trace_note(s->sink, true, "frame %llu, %s: %s", s->frame, c->where, what);
+	trace_note(s->sink, true, "frame %llu%s%s: %s", s->frame, *c->where ? ", " : "", c->where,
+		   what);
 	h->len = h->skip = 0;
 }
 
@@ -389,7 +390,7 @@ static void take_segment(struct streams *s, const struct tcp_segment *t, int64_t
 	}
 	h->next += (uint32_t)(len + t->missing);
 	add_bytes(s, c, half, t, data, len, ns);
-	if (t->missing && (c->speech == RAW || c->speech == MSSIM))
+	if (t->missing && c->speech != FOREIGN)
 		lose(s, c, h, "the capture has not all bytes of it (tcpdump -s 0)");
 }
 

@@ -131,7 +131,7 @@ static void every_command_is_decoded_as_the_engine_reads_it(void **unused)
 					(uint8_t)(pick(2) ? pick(256) : pick(4));
 			if (pick(4) == 0) { /* a wrong size hides everything else, so it is right */
 				length -= pick((uint32_t)(len - TRACE_HEADER_SIZE) + 1);
-				spoilt[0] = 0x80;
+				spoilt[0] = pick(8) ? 0x80 : 0;
 				spoilt[4] = (uint8_t)(length >> 8);
 				spoilt[5] = (uint8_t)length;
 			}
