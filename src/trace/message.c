@@ -28,22 +28,6 @@ static struct trace_handle *find(struct trace_context *context, TPM_HANDLE handl
 	return h ? &context->handles[h - context->handles] : NULL;
 }
 
-/* Sessions keep what is known of them when their context is loaded again. */
-static void learn_handle(struct trace_context *context, TPM_HANDLE handle,
-			 const struct trace_message *command, unsigned long number)
-{
-	struct trace_handle *h = find(context, handle);
-
-	if (!h) {
-		h = &context->handles[context->next++ % TRACE_MAX_HANDLES];
-		*h = (struct trace_handle){.handle = handle};
-	}
-	if (command->command->code != TPM_CC_ContextLoad)
-		*h = (struct trace_handle){.handle = handle};
-	h->by = command->command;
-	h->number = number;
-}
-
 /* The value of a parameter at the top, or of one in a group of the command's. */
 static uint64_t parameter(const struct trace_message *m, const char *name)
 {
@@ -57,6 +41,50 @@ static uint64_t parameter(const struct trace_message *m, const char *name)
 static bool has_succeeded(const struct trace_message *response)
 {
 	return response && !response->incomplete && response->count && response->code == 0;
+}
+
+static void learn_saved(struct trace_context *context, const struct trace_message *command,
+			const struct trace_message *response)
+{
+	const struct trace_handle *h = find(context, command->handles[0]);
+
+	if (h)
+		context->saved[context->next_saved++ % TRACE_MAX_HANDLES] =
+			(struct trace_saved){parameter(response, "sequence"), h->by, h->number};
+}
+
+/* An object that is loaded again is told with where it came from at first; of a session what is
+ * known besides stays, for it has the handle that it had. */
+static void learn_loaded(const struct trace_context *context, const struct trace_message *command,
+			 struct trace_handle *h)
+{
+	const uint64_t sequence = parameter(command, "sequence");
+
+	for (size_t i = 0; i < TRACE_MAX_HANDLES; i++)
+		if (context->saved[i].by && context->saved[i].sequence == sequence) {
+			h->by = context->saved[i].by;
+			h->number = context->saved[i].number;
+		}
+}
+
+static void learn_handle(struct trace_context *context, TPM_HANDLE handle,
+			 const struct trace_message *command, unsigned long number)
+{
+	const TPM_CC code = command->command->code;
+	struct trace_handle *h = find(context, handle);
+
+	if (!h)
+		h = &context->handles[context->next++ % TRACE_MAX_HANDLES];
+	if (h->handle != handle || code != TPM_CC_ContextLoad)
+		*h = (struct trace_handle){.handle = handle};
+	h->by = command->command;
+	h->number = number;
+	if (code == TPM_CC_ContextLoad)
+		learn_loaded(context, command, h);
+	if (code != TPM_CC_StartAuthSession)
+		return;
+	h->hash = (TPM_ALG_ID)parameter(command, "authHash");
+	h->type = (uint8_t)parameter(command, "sessionType");
 }
 
 void trace_learn(struct trace_context *context, const struct trace_message *command,
@@ -90,15 +118,13 @@ void trace_learn(struct trace_context *context, const struct trace_message *comm
 		if (session)
 			session->handle = 0;
 		return;
+	case TPM_CC_ContextSave:
+		if (command->handle_count)
+			learn_saved(context, command, response);
+		return;
 	}
-	if (!(command->command->flags & CC_RHANDLE) || !response->handle_count)
-		return;
-	learn_handle(context, response->handles[0], command, number);
-	if (command->command->code != TPM_CC_StartAuthSession)
-		return;
-	session = find(context, response->handles[0]);
-	session->hash = (TPM_ALG_ID)parameter(command, "authHash");
-	session->type = (uint8_t)parameter(command, "sessionType");
+	if (command->command->flags & CC_RHANDLE && response->handle_count && response->handles[0])
+		learn_handle(context, response->handles[0], command, number);
 }
 
 /* Does the field for a session's HMAC hold a password, or may it? A policy session's does

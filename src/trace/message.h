@@ -79,7 +79,12 @@ struct trace_context {
 		uint8_t type;         /* TPM_SE */
 		bool password;        /* TPM2_PolicyPassword */
 	} handles[TRACE_MAX_HANDLES];
-	unsigned next; /* the one to be forgotten when there is no room */
+	struct trace_saved { /* by TPM2_ContextSave: what comes back is what went */
+		uint64_t sequence;
+		const struct command *by;
+		unsigned long number;
+	} saved[TRACE_MAX_HANDLES];
+	unsigned next, next_saved; /* the ones to be forgotten when there is no room */
 };
 
 /** Takes a command apart; `bytes` must stay. */

@@ -119,6 +119,15 @@ def test_a_handle_is_told_with_where_it_comes_from():
     assert "TPM_RC_REFERENCE_H0 (0x910), handle 1 (policySession)" in out
 
 
+def test_an_object_that_was_saved_and_loaded_again_is_told_with_where_it_came_from_at_first():
+    begin, begun = command(0x186, bytes.fromhex("0000000b")), command(0, struct.pack(">I", 0x80000000))  # HashSequenceStart
+    blob = struct.pack(">QIIH", 77, 0x80000000, 0x40000001, 2) + b"xx"
+    save, saved = command(0x162, struct.pack(">I", 0x80000000)), command(0, blob)
+    again, answer = command(0x161, blob), command(0, struct.pack(">I", 0x80000005))
+    out = trace(hex_lines(begin, begun, save, saved, again, answer, command(0x173, struct.pack(">I", 0x80000005)), error(0x101)))
+    assert "transient 0x80000005 (HashSequenceStart #1)" in out
+
+
 @pytest.mark.parametrize("code,words", [
     (0x98E, "TPM_RC_AUTH_FAIL (0x98e), session 1"), (0x2C4, "TPM_RC_VALUE (0x2c4), parameter 2 (inPublic)"),
     (0x18B, "TPM_RC_HANDLE (0x18b), handle 1 (primaryHandle)"), (0x921, "TPM_RC_LOCKOUT (0x921)"),
