@@ -41,7 +41,6 @@ def test_selftest_random_and_parameters(direct):
     assert len({direct("getrandom --hex 32") for _ in range(4)}) == 4
     for known in ("rsa2048", "ecc256:ecdsa", "aes128cfb", "hmac"):
         direct(f"testparms {known}")
-    direct("testparms rsa1024", fails="")
 
 
 def test_clocks(direct):
