@@ -218,8 +218,7 @@ static bool walk_sessions(struct walk *w, const struct trace_context *context)
 
 	for (unsigned n = 0; w->at < w->end && found; n++) {
 		if (n == MAX_SESSION_NUM) {
-			w->number = 0x800 + 0x100 * (n + 1);
-			walk_refuse(w, walk_rest(w, "more sessions"), TPM_RC_SIZE);
+			walk_refuse_plain(w, walk_rest(w, "more sessions"), TPM_RC_AUTHSIZE);
 			return false;
 		}
 		found = walk_session(w, context, n);
@@ -271,7 +270,9 @@ static bool give_meaning(struct trace_message *m, const struct field *f)
 	return true;
 }
 
-static void walk_parameters(struct walk *w, const struct field *fields, bool first_encrypted,
+/* `cipher`: the session, from 0, that the first parameter is encrypted by, if it can be; -1: none.
+ * What is wrong with its size is that session's. */
+static void walk_parameters(struct walk *w, const struct field *fields, int cipher,
 			    bool public_index, bool plus)
 {
 	bool found = true;
@@ -283,13 +284,15 @@ static void walk_parameters(struct walk *w, const struct field *fields, bool fir
 
 		w->number = 0x040 + 0x100 * (n + 1);
 		w->secret = f->secret && !(public_index && f->type == &type_TPM2B_MAX_NV_BUFFER);
-		if (n == 0 && first_encrypted && type_is_sized(f->type))
+		if (n == 0 && cipher >= 0 && type_is_sized(f->type)) {
+			w->number = 0x800 + 0x100 * ((unsigned)cipher + 1);
 			found = walk_encrypted(w, f);
-		else if (type_resolve(f->type)->kind == TYPE_NUMBER)
+		} else if (type_resolve(f->type)->kind == TYPE_NUMBER) {
 			found = walk_number(w, f->name, f->type, false, &value) &&
 				give_meaning(w->m, f);
-		else
+		} else {
 			found = walk_type(w, f->name, f->type, plus || f->kind == FIELD_PLUS);
+		}
 	}
 	w->secret = false;
 	if (found && w->at < w->end)
@@ -343,7 +346,7 @@ static bool walk_command_sessions(struct walk *w, const struct trace_context *co
 static void walk_command(struct walk *w, const struct trace_context *context)
 {
 	struct trace_message *m = w->m;
-	bool decrypts = false;
+	int cipher = -1, session = -1;
 
 	if (!walk_header(w))
 		return;
@@ -359,10 +362,14 @@ static void walk_command(struct walk *w, const struct trace_context *context)
 		return;
 	if (m->tag == TPM_ST_SESSIONS && !walk_command_sessions(w, context))
 		return;
-	for (size_t i = 0; i < m->count; i++)
-		decrypts |= m->nodes[i].type == &type_TPMA_SESSION &&
-			    m->nodes[i].value & TPMA_SESSION_DECRYPT;
-	walk_parameters(w, m->command->in, decrypts, index_is_public(m), false);
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->nodes[i].type != &type_TPMA_SESSION)
+			continue;
+		session++;
+		if (m->nodes[i].value & TPMA_SESSION_DECRYPT && cipher < 0)
+			cipher = session;
+	}
+	walk_parameters(w, m->command->in, cipher, index_is_public(m), false);
 }
 
 void trace_decode_command(const struct trace_context *context, const uint8_t *bytes, size_t len,
@@ -438,7 +445,7 @@ static void walk_success(struct walk *w, const struct trace_message *command)
 		w->end = w->limit = w->at + (size_t)value;
 		encrypted = command->encrypts || area_encrypts(m->bytes, w->end, end);
 	}
-	walk_parameters(w, m->command->out, encrypted, index_is_public(command), true);
+	walk_parameters(w, m->command->out, encrypted ? 0 : -1, index_is_public(command), true);
 	w->at = w->end;
 	w->end = w->limit = end;
 	w->part = TRACE_SESSIONS;

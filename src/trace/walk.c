@@ -215,8 +215,10 @@ bool walk_encrypted(struct walk *w, const struct field *field)
 	if (w->end - w->at < 2)
 		return cut_short(w, field->name);
 	size = (size_t)number_at(w, w->at, 2);
-	if (w->end - w->at - 2 < size)
-		return cut_short(w, field->name);
+	if (w->end - w->at - 2 < size) {
+		walk_refuse(w, walk_rest(w, field->name), TPM_RC_SIZE);
+		return false;
+	}
 	struct trace_node *node = add(w, field->name, field->type, TRACE_BYTES, 2 + size);
 
 	node->prefix = 2;

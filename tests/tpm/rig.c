@@ -90,6 +90,27 @@ static void make_instance(struct rig *r)
 	assert_int_equal(r->engine->power_on(r->tpm), 0);
 }
 
+/* The file that a variable of the environment names; NULL: none. */
+static FILE *open_file(const char *variable)
+{
+	FILE *file;
+
+	if (!getenv(variable))
+		return NULL;
+	file = fopen(getenv(variable), "a");
+	assert_non_null(file);
+	setvbuf(file, NULL, _IOLBF, 0); /* whole lines, whoever else writes there */
+	return file;
+}
+
+static void tell_bytes(FILE *file, const char *mark, const uint8_t *bytes, size_t len)
+{
+	fputs(mark, file);
+	for (size_t i = 0; i < len; i++)
+		fprintf(file, "%02x", bytes[i]);
+	fputc('\n', file);
+}
+
 struct rig *rig_new_off(const struct cvtpm_engine *engine)
 {
 	struct rig *r = calloc(1, sizeof *r);
@@ -114,11 +135,8 @@ struct rig *rig_new_off(const struct cvtpm_engine *engine)
 		r->memory = aligned_alloc(64, (engine->size() + 63) / 64 * 64);
 		assert_non_null(r->memory);
 	}
-	if (getenv("CVTPM_TEST_CODES")) {
-		r->codes = fopen(getenv("CVTPM_TEST_CODES"), "a");
-		assert_non_null(r->codes);
-		setvbuf(r->codes, NULL, _IOLBF, 0); /* whole lines, whoever else writes there */
-	}
+	r->codes = open_file("CVTPM_TEST_CODES");
+	r->trace = open_file("CVTPM_TEST_TRACE");
 	make_instance(r);
 	return r;
 }
@@ -139,6 +157,8 @@ void rig_free(struct rig *r)
 	cvtpm_store_close(r->store);
 	if (r->codes)
 		fclose(r->codes);
+	if (r->trace)
+		fclose(r->trace);
 	free(r->store_memory);
 	free(r->memory);
 	free(r);
@@ -221,6 +241,10 @@ tpm_rc rig_raw(struct rig *r, const void *bytes, size_t len)
 	rc = u32_at(r->response + 6);
 	if (r->codes && len >= 10)
 		fprintf(r->codes, "%08x %08x\n", u32_at(r->command + 6), rc);
+	if (r->trace) {
+		tell_bytes(r->trace, "> ", r->command, r->command_len);
+		tell_bytes(r->trace, "< ", r->response, r->response_len);
+	}
 	return rc;
 }
 

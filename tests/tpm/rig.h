@@ -50,6 +50,8 @@ struct rig {
 	/* Where CVTPM_TEST_CODES names a file, each command's code and its answer's are written
 	 * there: tpm-codes reads them (test_codes.c). NULL without it. */
 	FILE *codes;
+	/* The same for CVTPM_TEST_TRACE and all that is said, as `cvtpm trace` reads it. */
+	FILE *trace;
 
 	/* for the next RIG_RUN */
 	struct client_session sessions[MAX_SESSION_NUM];

@@ -15,7 +15,7 @@ static tpm_rc read_session(struct reader *area, TPMA_SESSION *attributes)
 	return type_read(&type_TPM2B_AUTH, &hmac, area, false);
 }
 
-static tpm_rc read_sessions(const struct command *c, struct reader *r, bool *decrypts)
+static tpm_rc read_sessions(const struct command *c, struct reader *r, unsigned *cipher)
 {
 	struct reader area;
 	uint32_t size;
@@ -32,17 +32,18 @@ static tpm_rc read_sessions(const struct command *c, struct reader *r, bool *dec
 		TPMA_SESSION attributes;
 
 		if (n == MAX_SESSION_NUM)
-			return RC_S(n + 1, TPM_RC_SIZE);
+			return TPM_RC_AUTHSIZE;
 		const tpm_rc rc = read_session(&area, &attributes);
 
 		if (rc)
 			return RC_S(n + 1, rc);
-		*decrypts |= (attributes & TPMA_SESSION_DECRYPT) != 0;
+		if (attributes & TPMA_SESSION_DECRYPT && !*cipher)
+			*cipher = n + 1;
 	}
 	return TPM_RC_SUCCESS;
 }
 
-static tpm_rc read_parameters(const struct command *c, struct reader *r, bool decrypts)
+static tpm_rc read_parameters(const struct command *c, struct reader *r, unsigned cipher)
 {
 	union command_in *in = calloc(1, sizeof *in);
 	const struct field *fields = c->in;
@@ -52,10 +53,11 @@ static tpm_rc read_parameters(const struct command *c, struct reader *r, bool de
 
 	if (!in)
 		abort();
-	if (decrypts && fields[0].type && type_is_sized(fields[0].type)) {
-		if (read_u16(r, &size) || size > r->left) {
+	if (cipher && fields[0].type && type_is_sized(fields[0].type)) {
+		rc = read_u16(r, &size);
+		if (rc || size > r->left) {
 			free(in);
-			return RC_P(1, TPM_RC_INSUFFICIENT);
+			return RC_S(cipher, rc ? rc : TPM_RC_SIZE);
 		}
 		r->at += size;
 		r->left -= size;
@@ -73,7 +75,7 @@ tpm_rc reference_read(const uint8_t *command, size_t len)
 {
 	struct reader r = {command, len};
 	const struct command *c;
-	bool decrypts = false;
+	unsigned cipher = 0; /* the session that decrypts, from 1 */
 	uint32_t size, code, handle;
 	TPM_ST tag;
 
@@ -91,8 +93,8 @@ tpm_rc reference_read(const uint8_t *command, size_t len)
 			return RC_H(n + 1, rc);
 	}
 	if (tag == TPM_ST_SESSIONS)
-		TRY(read_sessions(c, &r, &decrypts));
-	return read_parameters(c, &r, decrypts);
+		TRY(read_sessions(c, &r, &cipher));
+	return read_parameters(c, &r, cipher);
 }
 
 /* ---- nodes ---- */
