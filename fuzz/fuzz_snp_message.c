@@ -10,6 +10,7 @@
 #include "cvtpm/err.h"
 #include "snp/certtable.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 #include "snp/report.h"
 
 #include <stdlib.h>
@@ -85,7 +86,7 @@ static void as_guest(struct host *h, unsigned what)
 
 	memset(h->key, 0x5A, sizeof h->key);
 	memcpy(snp_secrets_vmpck(secrets, 0), h->key, sizeof h->key);
-	if (snp_guest_message_open(&guest, &config) != 0)
+	if (cvtpm_guest_message_open(&guest, &config) != 0)
 		abort();
 	if (what == 0) {
 		err = p->ops->report(p, report_data, report);

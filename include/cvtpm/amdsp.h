@@ -119,7 +119,7 @@ struct cvtpm_amdsp_config {
 };
 
 struct cvtpm_amdsp;
-struct snp_exchange_result; /* src/snp/guest_request.h */
+struct snp_exchange_result; /* cvtpm/guest_message.h */
 
 #define CVTPM_AMDSP_SECRETS_SIZE 4096
 

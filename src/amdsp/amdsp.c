@@ -14,6 +14,7 @@
 #include "crypto/hex.h"
 #include "cvtpm/err.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 
 #include <fcntl.h>
 #include <openssl/bn.h>

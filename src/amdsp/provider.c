@@ -4,6 +4,7 @@
 #include "crypto/crypto.h"
 #include "cvtpm/err.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 
 #include <stdlib.h>
 
@@ -101,7 +102,7 @@ int cvtpm_amdsp_provider_launch(struct cvtpm_amdsp_lab *lab,
 		.lab = true,
 		.name = "lab",
 	};
-	err = snp_guest_message_open(&p->guest, &guest);
+	err = cvtpm_guest_message_open(&p->guest, &guest);
 	p->provider = (struct cvtpm_snp_provider){
 		.ops = &lab_ops, .name = "lab", .isolation = guest.isolation, .lab = true};
 	if (err < 0)

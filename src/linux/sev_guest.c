@@ -10,6 +10,7 @@
 #include "cvtpm/snp_providers.h"
 #include "snp/certtable.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 
 #include <errno.h>
 #include <fcntl.h>

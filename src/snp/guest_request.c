@@ -5,6 +5,7 @@
 #include "cvtpm/err.h"
 #include "snp/certtable.h"
 #include "snp/le.h"
+#include "snp/message.h"
 #include "snp/report.h"
 
 enum {
@@ -325,7 +326,7 @@ static const struct cvtpm_snp_provider_ops ops_without_certificates = {
 	.close = provider_close,
 };
 
-int snp_guest_message_open(struct snp_guest_message *guest,
+int cvtpm_guest_message_open(struct snp_guest_message *guest,
 			   const struct snp_guest_message_config *config)
 {
 	bool certs = config->certs != NULL;

@@ -12,12 +12,12 @@
 #ifndef CVTPM_SNP_MESSAGE_H
 #define CVTPM_SNP_MESSAGE_H
 
+#include "cvtpm/guest_message.h"
 #include "snp/secrets.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define SNP_PAGE_SIZE           4096
 #define SNP_MESSAGE_HEADER_SIZE 0x60
 #define SNP_MESSAGE_MAX_PAYLOAD (SNP_PAGE_SIZE - SNP_MESSAGE_HEADER_SIZE)
 

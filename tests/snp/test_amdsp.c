@@ -6,6 +6,7 @@
 #include "cvtpm/err.h"
 #include "snp/certtable.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 #include "snp/report.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
 #include "cvtpm/err.h"
 #include "snp/certtable.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 #include "snp/report.h"
 
 static const uint8_t measurement[SNP_MEASUREMENT_SIZE] = {0x4D, 1};
@@ -132,7 +133,7 @@ static struct guest *launch_with(void **state, const struct cvtpm_amdsp_config *
 	cvtpm_amdsp_secrets(g->sp, g->secrets);
 	guest_config.vmpck = own.vmpl;
 	guest_config.vmpl = own.vmpl;
-	assert_int_equal(snp_guest_message_open(&g->message, &guest_config), 0);
+	assert_int_equal(cvtpm_guest_message_open(&g->message, &guest_config), 0);
 	return g;
 }
 
@@ -173,7 +174,7 @@ static void key_is_gone(struct guest *g)
 	assert_int_equal(g->message.provider.ops->certificates(&g->message.provider, NULL, &len),
 			 CVTPM_ERR_KEY_GONE);
 	assert_int_equal(g->calls, calls); /* nothing was sent */
-	assert_int_equal(snp_guest_message_open(&again, &config), CVTPM_ERR_KEY_GONE);
+	assert_int_equal(cvtpm_guest_message_open(&again, &config), CVTPM_ERR_KEY_GONE);
 	for (unsigned i = 1; i < 4; i++)
 		assert_true(snp_secrets_vmpck_present(g->secrets, i));
 }
@@ -203,7 +204,7 @@ static void who_comes_next_goes_on_counting(void **state)
 	uint8_t report[SNP_REPORT_SIZE];
 
 	assert_int_equal(get_report(g, report), 0);
-	assert_int_equal(snp_guest_message_open(&g->message, &config), 0);
+	assert_int_equal(cvtpm_guest_message_open(&g->message, &config), 0);
 	assert_int_equal(get_report(g, report), 0);
 	assert_int_equal(snp_secrets_seqno(g->secrets, 0), 4);
 	destroy(g);
@@ -217,7 +218,7 @@ static void every_key_has_a_counter_of_its_own(void **state)
 
 	for (unsigned i = 0; i < 4; i++) {
 		config.vmpck = config.vmpl = i;
-		assert_int_equal(snp_guest_message_open(&g->message, &config), 0);
+		assert_int_equal(cvtpm_guest_message_open(&g->message, &config), 0);
 		assert_int_equal(get_report(g, report), 0);
 		assert_int_equal(snp_report_vmpl(report), i);
 		assert_int_equal(snp_secrets_seqno(g->secrets, i), 2);
@@ -464,7 +465,7 @@ static void no_bit_of_an_answer_can_be_altered(void **state)
 		int err;
 
 		cvtpm_amdsp_secrets(g->sp, g->secrets);
-		assert_int_equal(snp_guest_message_open(&g->message, &config), 0);
+		assert_int_equal(cvtpm_guest_message_open(&g->message, &config), 0);
 		answer[byte] ^= (uint8_t)(1u << bit % 8);
 		err = get_report(g, report);
 		answer[byte] ^= (uint8_t)(1u << bit % 8);
@@ -536,31 +537,31 @@ static void a_configuration_that_cannot_work_is_refused(void **state)
 
 	c = configuration(g);
 	c.vmpck = 1; /* asks for the level above its own */
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
 	c = configuration(g);
 	c.vmpl = 4;
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
 	c = configuration(g);
 	c.certs_size = 100;
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
 	c = configuration(g);
 	c.certs_size = SNP_CERTS_MAX_SIZE + SNP_PAGE_SIZE;
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
 	c = configuration(g);
 	c.transport.exchange = NULL;
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_PARAM);
 
 	c = configuration(g);
 	snp_secrets_set_seqno(g->secrets, 0, 3);
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_FORMAT);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_FORMAT);
 	snp_secrets_set_seqno(g->secrets, 0, 0);
 	snp_secrets_wipe_vmpck(g->secrets, 0);
-	assert_int_equal(snp_guest_message_open(&m, &c), CVTPM_ERR_KEY_GONE);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), CVTPM_ERR_KEY_GONE);
 
 	c = configuration(g);
 	c.vmpck = c.vmpl = 1;
 	c.certs = NULL;
-	assert_int_equal(snp_guest_message_open(&m, &c), 0);
+	assert_int_equal(cvtpm_guest_message_open(&m, &c), 0);
 	assert_null(m.provider.ops->certificates);
 	destroy(g);
 }

@@ -7,6 +7,7 @@
 #include "cvtpm/snp_providers.h"
 #include "snp/certtable.h"
 #include "snp/guest_request.h"
+#include "snp/message.h"
 #include "snp/report.h"
 
 #include <errno.h>
