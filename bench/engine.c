@@ -19,14 +19,16 @@ enum { CVTPM, SWTPM, INSIDE, LIBTPMS, FSYNC, PEERS, ECHO = PEERS, PRIMITIVE, COL
 static const char *const column_names[COLUMNS] = {"cvtpm", "swtpm", "native",   "libtpms",
 						  "fsync", "echo",  "primitive"};
 
+#define PROVISIONING_TARGET 20.0
+
 struct result {
 	double median_us, p99_us, mean_us; /* 0: not measured */
 };
 
 struct bench {
-	struct peer peer[PEERS + 1];
+	struct peer peer[PEERS + 1], provisioned;
 	struct trial trial[PEERS];
-	unsigned rounds, slow_rounds;
+	unsigned rounds, slow_rounds, provisionings;
 	FILE *json;
 	const char *only;
 	struct result result[64][COLUMNS];
@@ -236,28 +238,77 @@ static void put_json(FILE *f, const struct operation *o, const struct result res
 	fprintf(f, "}}\n");
 }
 
-static void say_first_answers(struct bench *b)
-{
-	const double ours = (double)b->peer[CVTPM].first_answer_ns / 1e6;
-	const double theirs = (double)b->peer[SWTPM].first_answer_ns / 1e6;
-	const double made = (double)b->peer[CVTPM].provisioned_ns / 1e6;
-	const double theirs_made = (double)b->peer[SWTPM].provisioned_ns / 1e6;
+/* ---- provisioning ---- */
 
-	printf("\nprovisioning: cvtpm manufacture %.0f ms, swtpm_setup %.0f ms (%.0fx, target "
-	       "20x); "
-	       "with the server and until its first answer %.0f and %.0f ms\n",
-	       made, theirs_made, theirs_made / made, ours, theirs);
-	printf("a new engine's first answer in this process: native %.2f ms, libtpms %.2f ms\n",
-	       (double)b->peer[INSIDE].first_answer_ns / 1e6,
-	       (double)b->peer[LIBTPMS].first_answer_ns / 1e6);
+/* From nothing to a TPM with EKs and certificates, and until a server gives its first answer. */
+struct provisioning {
+	const char *name, *eks;            /* of cvtpm; NULL: its default */
+	bool by_swtpm_too;                 /* whose swtpm_setup always makes RSA 2048 and P-384 */
+	double made_ms[2], answered_ms[2]; /* means: cvtpm, swtpm */
+};
+
+static void provision(struct peer *p, double *made_ms, double *answered_ms, unsigned round)
+{
+	*made_ms += ((double)p->provisioned_ns / 1e6 - *made_ms) / (round + 1);
+	*answered_ms += ((double)p->first_answer_ns / 1e6 - *answered_ms) / (round + 1);
+	peer_close(p);
+}
+
+static void say_provisioning(struct bench *b, const struct provisioning *p)
+{
+	printf("%-33s %9.1f %9.1f", p->name, p->made_ms[0], p->answered_ms[0]);
+	if (p->by_swtpm_too)
+		printf(" %9.1f %9.1f %6.1fx %5.1fx%s", p->made_ms[1], p->answered_ms[1],
+		       p->answered_ms[1] / p->answered_ms[0], PROVISIONING_TARGET,
+		       p->answered_ms[1] / p->answered_ms[0] < PROVISIONING_TARGET ? "!" : "");
+	printf("\n");
 	if (b->json)
 		fprintf(b->json,
-			"{\"provisioning_ms\":{\"cvtpm\":%.1f,\"swtpm\":%.1f},\"first_answer_ms\":{"
-			"\"cvtpm\":%.1f,\"swtpm\":%.1f,\"native\":%.3f,"
-			"\"libtpms\":%.3f}}\n",
-			made, theirs_made, ours, theirs,
-			(double)b->peer[INSIDE].first_answer_ns / 1e6,
-			(double)b->peer[LIBTPMS].first_answer_ns / 1e6);
+			"{\"provisioning\":\"%s\",\"ms\":{\"cvtpm\":%.1f,\"cvtpm_answer\":%.1f,"
+			"\"swtpm\":%.1f,\"swtpm_answer\":%.1f}}\n",
+			p->name, p->made_ms[0], p->answered_ms[0], p->made_ms[1],
+			p->answered_ms[1]);
+}
+
+static void measure_provisioning(struct bench *b, const char *program, const char *where)
+{
+	struct provisioning kinds[] = {
+		{"the EKs that each makes", NULL, true, {0}, {0}},
+		{"RSA 2048 and P-384", "rsa2048,p384", true, {0}, {0}},
+		{"P-384", "p384", false, {0}, {0}},
+	};
+	const size_t count = sizeof kinds / sizeof *kinds;
+	struct peer *peer = &b->provisioned;
+
+	for (unsigned round = 0; round < b->provisionings; round++)
+		for (size_t i = 0; i < count; i++) {
+			struct provisioning *p = &kinds[i];
+
+			if (interrupted)
+				fail("interrupted");
+			peer_open_cvtpm(peer, "cvtpm", program, where, p->eks);
+			provision(peer, &p->made_ms[0], &p->answered_ms[0], round);
+			if (!p->by_swtpm_too)
+				continue;
+			peer_open_swtpm(peer, "swtpm", where);
+			provision(peer, &p->made_ms[1], &p->answered_ms[1], round);
+		}
+	printf("\n%-33s %9s %9s %9s %9s %7s %6s\n", "provisioning, milliseconds", "cvtpm", "answer",
+	       "swtpm", "answer", "ratio", "target");
+	for (size_t i = 0; i < count; i++)
+		say_provisioning(b, &kinds[i]);
+}
+
+static void say_first_answers(struct bench *b)
+{
+	const double ours = (double)b->peer[INSIDE].first_answer_ns / 1e6;
+	const double theirs = (double)b->peer[LIBTPMS].first_answer_ns / 1e6;
+
+	printf("\na new engine's first answer in this process: native %.2f ms, libtpms %.2f ms\n",
+	       ours, theirs);
+	if (b->json)
+		fprintf(b->json, "{\"first_answer_ms\":{\"native\":%.3f,\"libtpms\":%.3f}}\n", ours,
+			theirs);
 }
 
 static void say_memory(struct bench *b, size_t fresh)
@@ -265,7 +316,8 @@ static void say_memory(struct bench *b, size_t fresh)
 	const struct memory ours = memory_of(b->peer[CVTPM].pid);
 	const struct memory theirs = memory_of(b->peer[SWTPM].pid);
 
-	printf("memory of the servers, resident (own): cvtpm %lu (%lu) KiB, swtpm %lu (%lu) KiB\n",
+	printf("memory of the servers, resident (written by it): cvtpm %lu (%lu) KiB, swtpm %lu "
+	       "(%lu) KiB\n",
 	       ours.resident, ours.own, theirs.resident, theirs.own);
 	printf("an instance of the native engine: %zu KiB, resident when new %zu, now %zu\n",
 	       b->peer[INSIDE].memory_size / 1024, fresh / 1024,
@@ -294,10 +346,12 @@ static void parse(struct bench *b, int argc, char **argv, const char **program)
 {
 	b->rounds = 9;
 	b->slow_rounds = 8;
+	b->provisionings = 5;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--full") == 0) {
 			b->rounds = 25;
 			b->slow_rounds = 100;
+			b->provisionings = 25;
 		} else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
 			b->json = fopen(argv[++i], "w");
 			if (!b->json)
@@ -321,6 +375,7 @@ static void close_peers(void)
 {
 	for (int n = 0; n <= ECHO; n++)
 		peer_close(&bench.peer[n]);
+	peer_close(&bench.provisioned);
 }
 
 int main(int argc, char **argv)
@@ -333,15 +388,16 @@ int main(int argc, char **argv)
 	signal(SIGTERM, interrupt);
 	for (int n = 0; n <= ECHO; n++)
 		b->peer[n].fd = -1;
+	b->provisioned.fd = -1;
 	parse(b, argc, argv, &program);
 	atexit(close_peers);
 	primitives_begin();
 	const char *fast = fast_folder();
 
 	peer_open_echo(&b->peer[ECHO], "echo");
-	peer_open_cvtpm(&b->peer[CVTPM], "cvtpm", program, fast);
+	peer_open_cvtpm(&b->peer[CVTPM], "cvtpm", program, fast, NULL);
 	peer_open_swtpm(&b->peer[SWTPM], "swtpm", fast);
-	peer_open_cvtpm(&b->peer[FSYNC], "cvtpm with fsync", program, ".");
+	peer_open_cvtpm(&b->peer[FSYNC], "cvtpm with fsync", program, ".", NULL);
 	peer_open_inside(&b->peer[INSIDE], "native", &cvtpm_engine_native);
 	const size_t fresh = peer_resident(&b->peer[INSIDE]);
 
@@ -357,6 +413,8 @@ int main(int argc, char **argv)
 		if (b->json)
 			put_json(b->json, o, b->result[i]);
 	}
+	if (!b->only || strcmp(b->only, "provisioning") == 0)
+		measure_provisioning(b, program, fast);
 	say_first_answers(b);
 	say_memory(b, fresh);
 	if (b->json && fclose(b->json) != 0)

@@ -18,7 +18,8 @@
 
 _Noreturn __attribute__((format(printf, 1, 2))) void fail(const char *format, ...);
 uint64_t now_ns(void);
-/** Kibibytes that a process has resident, and of those its own. */
+/** Kibibytes that a process has resident, and of those what it has written: all that another
+ *  process of the same program takes. */
 struct memory {
 	unsigned long resident, own;
 };
@@ -45,8 +46,9 @@ struct peer {
 /** An engine in this process, on a memory store. */
 void peer_open_inside(struct peer *p, const char *name, const struct cvtpm_engine *engine);
 /** cvtpm manufacture and cvtpm serve, with the native engine; its state in a new folder below
- * `where`. */
-void peer_open_cvtpm(struct peer *p, const char *name, const char *program, const char *where);
+ *  `where`. `eks` as --ek takes them, NULL: the default. */
+void peer_open_cvtpm(struct peer *p, const char *name, const char *program, const char *where,
+		     const char *eks);
 /** swtpm_setup, then swtpm, likewise. */
 void peer_open_swtpm(struct peer *p, const char *name, const char *where);
 /** A process that answers whatever comes with ten bytes. */

@@ -115,6 +115,7 @@ static void make_folder(struct peer *p, const char *where)
 
 static pid_t spawn(char *const argv[])
 {
+	fflush(stdout); /* or the child says it again */
 	const pid_t pid = fork();
 
 	if (pid < 0)
@@ -158,7 +159,8 @@ static void first_answer(struct peer *p, uint64_t begin)
 	p->first_answer_ns = now_ns() - begin;
 }
 
-void peer_open_cvtpm(struct peer *p, const char *name, const char *program, const char *where)
+void peer_open_cvtpm(struct peer *p, const char *name, const char *program, const char *where,
+		     const char *eks)
 {
 	char socket_path[80], state[80];
 	const uint64_t begin = now_ns();
@@ -169,7 +171,8 @@ void peer_open_cvtpm(struct peer *p, const char *name, const char *program, cons
 	snprintf(state, sizeof state, "%s/state", p->dir);
 	wait_for("cvtpm manufacture",
 		 spawn((char *[]){(char *)(uintptr_t)program, "manufacture", "--engine", "native",
-				  "--state", state, NULL}));
+				  "--state", state, eks ? "--ek" : NULL, (char *)(uintptr_t)eks,
+				  NULL}));
 	p->provisioned_ns = now_ns() - begin;
 	p->pid = spawn((char *[]){(char *)(uintptr_t)program, "serve", "--engine", "native",
 				  "--unix", socket_path, "--state", state, "--startup", "clear",
@@ -268,8 +271,8 @@ struct memory memory_of(pid_t pid)
 	while (fgets(line, sizeof line, file)) {
 		if (sscanf(line, "Rss: %lu kB", &kib) == 1)
 			m.resident = kib;
-		if (sscanf(line, "Private_%*[CleanDirty]: %lu kB", &kib) == 1)
-			m.own += kib;
+		if (sscanf(line, "Private_Dirty: %lu kB", &kib) == 1)
+			m.own = kib;
 	}
 	fclose(file);
 	return m;

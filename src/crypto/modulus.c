@@ -1,5 +1,4 @@
 #include "crypto/number.h"
-#include "crypto/pair.h"
 #include "crypto/wolf.h"
 
 /* Exponents are read in windows of five bits; the powers of the base that belong to them. */
@@ -154,7 +153,8 @@ void number_mul(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t words)
 	product(r, a, b, words, has_mulx());
 }
 
-void modulus_twice(const struct modulus *modulus, uint64_t *r)
+/* r = 2r mod m, for an r less than m. */
+static void twice(const struct modulus *modulus, uint64_t *r)
 {
 	const uint64_t carry = number_add(r, r, r, modulus->words);
 
@@ -189,7 +189,7 @@ void modulus_begin(struct modulus *modulus, const uint64_t *m, size_t words)
 	while (exponent % 2 == 0)
 		exponent /= 2;
 	for (size_t i = 0; i < exponent; i++)
-		modulus_twice(modulus, modulus->rr);
+		twice(modulus, modulus->rr);
 	for (; exponent < 64 * words; exponent *= 2)
 		modulus_mul(modulus, modulus->rr, modulus->rr, modulus->rr);
 }
@@ -270,8 +270,7 @@ static void raise(const struct modulus *modulus, uint64_t *y, uint64_t *x)
 	reduce(y, modulus);
 }
 
-static void exp_alone(const struct modulus *modulus, uint64_t *r, const uint64_t *a,
-		      const uint64_t *e)
+void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *e)
 {
 	const size_t words = modulus->words;
 	const bool mulx = modulus->mulx;
@@ -343,7 +342,7 @@ static void small_power_of_2(const struct modulus *modulus, uint64_t *x, uint64_
 		const uint64_t wanted = 0 - ((i - e) >> 63);
 
 		memcpy(doubled, x, modulus->words * sizeof *x);
-		modulus_twice(modulus, doubled);
+		twice(modulus, doubled);
 		for (size_t k = 0; k < modulus->words; k++)
 			x[k] ^= (x[k] ^ doubled[k]) & wanted;
 	}
@@ -356,7 +355,7 @@ static void small_power_of_2(const struct modulus *modulus, uint64_t *x, uint64_
  * the top one, and that is 2 in the window above it. The top window has at most four
  * bits of e (of 1024, 1536, 2048), and thus stays below 19.
  */
-static bool fermat_2_alone(const struct modulus *modulus)
+bool modulus_fermat_2(const struct modulus *modulus)
 {
 	const size_t words = modulus->words;
 	const size_t top = (64 * words - 1) / WINDOW * WINDOW;
@@ -385,47 +384,4 @@ static bool fermat_2_alone(const struct modulus *modulus)
 	cvtpm_wipe(y, sizeof y);
 	cvtpm_wipe(e, sizeof e);
 	return passed;
-}
-
-/* ---- two at once ---- */
-
-void modulus_exp_pair(const struct modulus *const modulus[2], uint64_t *const r[2],
-		      const uint64_t *const a[2], const uint64_t *const e[2])
-{
-#ifdef HAS_PAIR
-	if (pair_is_offered()) {
-		pair_exp(modulus, r, a, e);
-		return;
-	}
-#endif
-	for (int i = 0; i < 2; i++)
-		exp_alone(modulus[i], r[i], a[i], e[i]);
-}
-
-void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *e)
-{
-#ifdef HAS_PAIR
-	if (pair_is_offered()) {
-		uint64_t same[NUMBER_MAX_HALF_WORDS];
-
-		pair_exp((const struct modulus *[2]){modulus, modulus}, (uint64_t *[2]){r, same},
-			 (const uint64_t *[2]){a, a}, (const uint64_t *[2]){e, e});
-		cvtpm_wipe(same, sizeof same);
-		return;
-	}
-#endif
-	exp_alone(modulus, r, a, e);
-}
-
-size_t modulus_first_fermat_2(const struct modulus *const modulus[2])
-{
-#ifdef HAS_PAIR
-	if (pair_is_offered()) {
-		bool passed[2];
-
-		pair_fermat_2(modulus, passed);
-		return passed[0] ? 0 : passed[1] ? 1 : 2;
-	}
-#endif
-	return fermat_2_alone(modulus[0]) ? 0 : fermat_2_alone(modulus[1]) ? 1 : 2;
 }

@@ -66,7 +66,7 @@ struct modulus {
 };
 
 void modulus_begin(struct modulus *modulus, const uint64_t *m, size_t words);
-/** Without R^2: for modulus_first_fermat_2() alone. */
+/** Without R^2: for modulus_fermat_2() alone. */
 void modulus_begin_light(struct modulus *modulus, const uint64_t *m, size_t words);
 /** r = a * b / R; r may be a or b. */
 void modulus_mul(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *b);
@@ -80,19 +80,12 @@ void modulus_leave(const struct modulus *modulus, uint64_t *r, const uint64_t *a
 void modulus_one(const struct modulus *modulus, uint64_t *r);
 /** r = r mod m, for an r less than R. */
 void modulus_normalise(const struct modulus *modulus, uint64_t *r);
-/** r = 2r mod m, for an r less than m. */
-void modulus_twice(const struct modulus *modulus, uint64_t *r);
-/** r = a^e, in Montgomery form, with an exponent of `words`; r may be a. This and the next and
- *  modulus_first_fermat_2() take at most NUMBER_MAX_HALF_WORDS words. */
+/** r = a^e, in Montgomery form, with an exponent of `words`; r may be a. This one and
+ *  modulus_fermat_2() take at most NUMBER_MAX_HALF_WORDS words. */
 void modulus_exp(const struct modulus *modulus, uint64_t *r, const uint64_t *a, const uint64_t *e);
-/** r[i] = a[i]^e[i] modulo two numbers of one size. Where the CPU has AVX-512's IFMA (pair.h) it
- *  takes less time than one alone, and modulus_exp() as long. */
-void modulus_exp_pair(const struct modulus *const modulus[2], uint64_t *const r[2],
-		      const uint64_t *const a[2], const uint64_t *const e[2]);
 /** r = a^e with a public exponent, not 0; r is not a. */
 void modulus_exp_public(const struct modulus *modulus, uint64_t *r, const uint64_t *a, uint32_t e);
-/** Which of two numbers of one size is the first for which 2^(m - 1) = 1 mod m, as it is true of a
- *  prime and of hardly any other number: 0, 1, or 2 for none. Time tells which. */
-size_t modulus_first_fermat_2(const struct modulus *const modulus[2]);
+/** Whether 2^(m - 1) = 1 mod m: true of a prime, and of hardly any other number. */
+bool modulus_fermat_2(const struct modulus *modulus);
 
 #endif

@@ -71,8 +71,7 @@ struct private_op {
 	uint64_t c[NUMBER_MAX_WORDS], m[NUMBER_MAX_WORDS];
 	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS];
 	uint64_t mp[NUMBER_MAX_HALF_WORDS], mq[NUMBER_MAX_HALF_WORDS];
-	uint64_t dp[NUMBER_MAX_HALF_WORDS], dq[NUMBER_MAX_HALF_WORDS];
-	uint64_t q_inverse[NUMBER_MAX_HALF_WORDS], h[NUMBER_MAX_HALF_WORDS];
+	uint64_t d[NUMBER_MAX_HALF_WORDS], h[NUMBER_MAX_HALF_WORDS];
 };
 
 /* RFC 8017, 5.1.2, step 2b, with the primes' roles as there: m = c^d mod n. */
@@ -85,14 +84,13 @@ static void by_crt(const struct cvtpm_rsa_key *key, struct private_op *op)
 	get_part(key, Q, op->q);
 	modulus_begin(&op->modulo_p, op->p, words);
 	modulus_begin(&op->modulo_q, op->q, words);
-	get_part(key, DP, op->dp);
-	get_part(key, DQ, op->dq);
+	get_part(key, DP, op->d);
 	enter_long(&op->modulo_p, op->mp, op->c);
-	enter_long(&op->modulo_q, op->mq, op->c);
-	modulus_exp_pair((const struct modulus *[2]){&op->modulo_p, &op->modulo_q},
-			 (uint64_t *[2]){op->mp, op->mq}, (const uint64_t *[2]){op->mp, op->mq},
-			 (const uint64_t *[2]){op->dp, op->dq});
+	modulus_exp(&op->modulo_p, op->mp, op->mp, op->d);
 	modulus_leave(&op->modulo_p, op->mp, op->mp);
+	get_part(key, DQ, op->d);
+	enter_long(&op->modulo_q, op->mq, op->c);
+	modulus_exp(&op->modulo_q, op->mq, op->mq, op->d);
 	modulus_leave(&op->modulo_q, op->mq, op->mq);
 
 	/* h = (mp - mq) * qInv mod p */
@@ -100,9 +98,9 @@ static void by_crt(const struct cvtpm_rsa_key *key, struct private_op *op)
 	modulus_normalise(&op->modulo_p, op->h);
 	borrow = number_sub(op->h, op->mp, op->h, words);
 	number_add_masked(op->h, op->p, 0 - borrow, words);
-	get_part(key, QINV, op->q_inverse);
-	modulus_enter(&op->modulo_p, op->q_inverse, op->q_inverse);
-	modulus_mul(&op->modulo_p, op->h, op->h, op->q_inverse);
+	get_part(key, QINV, op->d);
+	modulus_enter(&op->modulo_p, op->d, op->d);
+	modulus_mul(&op->modulo_p, op->h, op->h, op->d);
 	modulus_normalise(&op->modulo_p, op->h);
 
 	/* mq + h * q, which is less than n */

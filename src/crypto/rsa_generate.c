@@ -9,9 +9,8 @@
  *  2. Of x, x + 2, x + 4 .. x + 2 * (WINDOW - 1), as far as they have k bits, the first
  *     that is a prime and has gcd(it - 1, e) = 1 is taken. If there is none: step 1.
  *  3. To be a prime is to pass the Fermat test with base 2, and then ROUNDS rounds of
- *     Miller-Rabin (FIPS 186-5, B.3.1). Their bases are drawn before the first round, each
- *     the number in the next k / 8 bytes, and if that is not in 2 .. candidate - 2, in those
- *     that follow.
+ *     Miller-Rabin (FIPS 186-5, B.3.1), the base of each the number in the next k / 8
+ *     bytes, and if that is not in 2 .. candidate - 2, in those that follow.
  *  4. The second prime q likewise; if |p - q| <= 2^(k - 100), step 1 for q again.
  *  5. The larger one is p.
  *
@@ -40,8 +39,7 @@
 
 enum {
 	WINDOW = 8192,         /* candidates from one start */
-	SIEVE_LIMIT = 1 << 16, /* primes below it are sieved with; measured, it changes no key */
-	MOST_ROUNDS = 5,
+	SIEVE_LIMIT = 1 << 17, /* primes below it are sieved with; measured, it changes no key */
 };
 
 struct search {
@@ -54,9 +52,7 @@ struct search {
 	uint8_t not_prime[SIEVE_LIMIT / 16]; /* bit i: 2i + 1 is no prime */
 	uint8_t out[WINDOW / 8];             /* bit j: start + 2j has a small factor */
 	uint64_t start[NUMBER_MAX_HALF_WORDS];
-	uint64_t start_modulo_e;
-	uint64_t candidate[2][NUMBER_MAX_HALF_WORDS];
-	struct modulus modulus[2]; /* of the candidates */
+	struct modulus modulus;
 };
 
 static bool bit(const uint8_t *bits, size_t i)
@@ -123,14 +119,14 @@ static void sieve(struct search *s)
 /* ---- tests ---- */
 
 /* A base in 2 .. m - 2. */
-static int draw_base(struct search *s, const struct modulus *modulus, uint64_t *base)
+static int draw_base(struct search *s, uint64_t *base)
 {
 	const uint64_t two[NUMBER_MAX_HALF_WORDS] = {2};
 	uint8_t bytes[8 * NUMBER_MAX_HALF_WORDS];
 	uint64_t most[NUMBER_MAX_HALF_WORDS];
 	int err;
 
-	number_sub(most, modulus->m, two, s->words);
+	number_sub(most, s->modulus.m, two, s->words);
 	do {
 		err = s->source->bytes(s->source->context, bytes, 8 * s->words);
 		number_from_bytes(base, s->words, bytes);
@@ -157,69 +153,46 @@ static size_t odd_part(uint64_t *d, const uint64_t *m, size_t words)
 	return zeros;
 }
 
-/* Whether z = a^d for the a of a round says that m may be prime, m - 1 = d * 2^zeros. */
-static bool round_passes(const struct modulus *modulus, uint64_t *z, size_t zeros)
+/* One round; `passed` says how it went. */
+static int miller_rabin(struct search *s, bool *passed)
 {
 	uint64_t one[NUMBER_MAX_HALF_WORDS], minus_one[NUMBER_MAX_HALF_WORDS];
-	bool passed;
+	uint64_t d[NUMBER_MAX_HALF_WORDS], z[NUMBER_MAX_HALF_WORDS];
+	const size_t zeros = odd_part(d, s->modulus.m, s->words);
+	int err = draw_base(s, z);
 
-	modulus_one(modulus, one);
-	number_sub(minus_one, modulus->m, one, modulus->words);
-	modulus_normalise(modulus, z);
-	passed = number_equal(z, one, modulus->words) | number_equal(z, minus_one, modulus->words);
-	for (size_t i = 1; !passed && i < zeros; i++) {
-		modulus_mul(modulus, z, z, z);
-		modulus_normalise(modulus, z);
-		passed = number_equal(z, minus_one, modulus->words);
-	}
-	return passed;
-}
-
-static int miller_rabin(struct search *s, const struct modulus *modulus, bool *passed)
-{
-	uint64_t z[MOST_ROUNDS][NUMBER_MAX_HALF_WORDS], d[NUMBER_MAX_HALF_WORDS];
-	const size_t zeros = odd_part(d, modulus->m, s->words);
-	int err = 0;
-
-	for (unsigned i = 0; !err && i < s->rounds; i++) {
-		err = draw_base(s, modulus, z[i]);
-		modulus_enter(modulus, z[i], z[i]);
-	}
-	*passed = !err;
-	for (unsigned i = 0; *passed && i + 1 < s->rounds; i += 2) {
-		modulus_exp_pair((const struct modulus *[2]){modulus, modulus},
-				 (uint64_t *[2]){z[i], z[i + 1]},
-				 (const uint64_t *[2]){z[i], z[i + 1]},
-				 (const uint64_t *[2]){d, d});
-		*passed = round_passes(modulus, z[i], zeros) &&
-			  round_passes(modulus, z[i + 1], zeros);
-	}
-	if (*passed && s->rounds % 2) {
-		uint64_t *const last = z[s->rounds - 1];
-
-		modulus_exp(modulus, last, last, d);
-		*passed = round_passes(modulus, last, zeros);
+	*passed = false;
+	if (!err) {
+		modulus_one(&s->modulus, one);
+		number_sub(minus_one, s->modulus.m, one, s->words);
+		modulus_enter(&s->modulus, z, z);
+		modulus_exp(&s->modulus, z, z, d);
+		modulus_normalise(&s->modulus, z);
+		*passed = number_equal(z, one, s->words) | number_equal(z, minus_one, s->words);
+		for (size_t i = 1; !*passed && i < zeros; i++) {
+			modulus_mul(&s->modulus, z, z, z);
+			modulus_normalise(&s->modulus, z);
+			*passed = number_equal(z, minus_one, s->words);
+		}
 	}
 	cvtpm_wipe(d, sizeof d);
 	cvtpm_wipe(z, sizeof z);
 	return err;
 }
 
-/* Step 3 for two candidates: which of them passes the Fermat test first, 2 for none, and
- * whether that one is a prime. */
-static int test(struct search *s, size_t *which, bool *is_prime)
+static int test(struct search *s, const uint64_t *candidate, bool *passed)
 {
-	*is_prime = false;
+	*passed = false;
 	if (s->cancelled && s->cancelled(s->cancel_context))
 		return CVTPM_ERR_BUSY;
-	for (int i = 0; i < 2; i++)
-		modulus_begin_light(&s->modulus[i], s->candidate[i], s->words);
-	*which =
-		modulus_first_fermat_2((const struct modulus *[2]){&s->modulus[0], &s->modulus[1]});
-	if (*which == 2)
+	modulus_begin_light(&s->modulus, candidate, s->words);
+	if (!modulus_fermat_2(&s->modulus))
 		return 0;
-	modulus_begin(&s->modulus[*which], s->candidate[*which], s->words);
-	return miller_rabin(s, &s->modulus[*which], is_prime);
+	modulus_begin(&s->modulus, candidate, s->words);
+	*passed = true;
+	for (unsigned i = 0; *passed && i < s->rounds; i++)
+		CVTPM_TRY(miller_rabin(s, passed));
+	return 0;
 }
 
 /* ---- the search ---- */
@@ -232,46 +205,26 @@ static int draw_start(struct search *s)
 	number_from_bytes(s->start, s->words, bytes);
 	s->start[s->words - 1] |= 3ull << 62;
 	s->start[0] |= 1;
-	s->start_modulo_e = number_mod_word(s->start, s->words, s->exponent);
 	cvtpm_wipe(bytes, sizeof bytes);
 	return err;
-}
-
-/* The next candidate from the j-th number of the window on, and j behind it; false: there is
- * none. */
-static bool next_candidate(const struct search *s, uint32_t *j, uint64_t *candidate)
-{
-	const uint32_t e = s->exponent;
-	uint64_t step[NUMBER_MAX_HALF_WORDS] = {0};
-
-	for (; *j < WINDOW; ++*j) {
-		step[0] = 2 * *j;
-		if (bit(s->out, *j) ||
-		    !rsa_inverse((uint32_t)((s->start_modulo_e + e + step[0] - 1) % e), e))
-			continue;
-		++*j;
-		return number_add(candidate, s->start, step, s->words) == 0;
-	}
-	return false;
 }
 
 /* Steps 2 and 3. `found` stays false where the window holds no prime. */
 static int search_window(struct search *s, uint64_t *prime, bool *found)
 {
-	uint32_t j = 0;
+	const uint32_t e = s->exponent;
+	const uint32_t start_modulo_e = (uint32_t)number_mod_word(s->start, s->words, e);
+	uint64_t step[NUMBER_MAX_HALF_WORDS] = {0};
 
 	*found = false;
-	while (!*found && next_candidate(s, &j, s->candidate[0])) {
-		const uint32_t after_first = j;
-		size_t which;
-
-		if (!next_candidate(s, &j, s->candidate[1]))
-			memcpy(s->candidate[1], s->candidate[0], sizeof s->candidate[0]);
-		CVTPM_TRY(test(s, &which, found));
-		if (*found)
-			memcpy(prime, s->candidate[which], s->words * sizeof *prime);
-		else if (which == 0)
-			j = after_first; /* the second has not been looked at */
+	for (uint32_t j = 0; !*found && j < WINDOW; j++) {
+		if (bit(s->out, j) ||
+		    !rsa_inverse((uint32_t)(((uint64_t)start_modulo_e + e + 2 * j - 1) % e), e))
+			continue;
+		step[0] = 2 * j;
+		if (number_add(prime, s->start, step, s->words))
+			return 0;
+		CVTPM_TRY(test(s, prime, found));
 	}
 	return 0;
 }

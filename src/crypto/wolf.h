@@ -39,11 +39,6 @@ static inline bool has_mulx(void)
 #endif
 }
 
-/* Whether two exponentiations at once are compiled in (pair.h). */
-#if !defined(CVTPM_WOLFSSL_PACKAGED) && defined(HAVE_INTEL_AVX2)
-#define HAS_PAIR
-#endif
-
 /* Those variants leave the upper halves of the vector registers dirty. As long as they
  * are, the SSE instructions of the hashes wait for them: SHA-256 is ten times slower. */
 static inline void clear_vectors(bool mulx)

@@ -123,12 +123,11 @@ SMALL = [p for p in range(3, 2000, 2) if all(p % i for i in range(3, int(p**.5) 
 def is_prime(n, k, rounds, stream):
     if any(n % p == 0 for p in SMALL) or pow(2, n - 1, n) != 1:
         return False
-    bases = []
-    while len(bases) < rounds:
-        base = int.from_bytes(stream.bytes(k // 8), "big")
-        if 2 <= base <= n - 2:
-            bases.append(base)
-    for base in bases:
+    for _ in range(rounds):
+        while True:
+            base = int.from_bytes(stream.bytes(k // 8), "big")
+            if 2 <= base <= n - 2:
+                break
         s = ((n - 1) & -(n - 1)).bit_length() - 1
         z = pow(base, (n - 1) >> s, n)
         if z not in (1, n - 1) and all((z := z * z % n) != n - 1 for _ in range(s - 1)):
