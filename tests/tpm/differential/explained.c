@@ -504,6 +504,7 @@ static const struct {
 	 imported_exponent_is_refused},
 	{"Names", 0, ANY, ANY, name_is_long},
 	{"Room", TPM_CC_NV_DefineSpace, SUCCESS, RC_P(2, TPM_RC_SIZE), is_large},
+	{"Room", TPM_CC_NV_DefineSpace, RC_P(2, TPM_RC_ATTRIBUTES), RC_P(2, TPM_RC_SIZE), is_large},
 	{"Room", TPM_CC_NV_DefineSpace, SUCCESS, TPM_RC_NV_SPACE, is_large_and_orderly},
 	{"Room", TPM_CC_NV_Read, TPM_RC_NV_RANGE, RC_P(1, TPM_RC_VALUE), reads_much},
 	{"Room", TPM_CC_NV_Read, RC_P(2, TPM_RC_VALUE), RC_P(1, TPM_RC_VALUE), reads_much},

@@ -71,6 +71,21 @@ static void look_at_tries(struct world *w)
 	w->diverged |= tries[NATIVE] != tries[OTHER];
 }
 
+/* Of an index with TPMA_NV_ORDERLY a counter goes on, and libtpms loses the lock that holds
+ * until it is undefined. */
+static void indices_after_loss(struct world *w)
+{
+	const TPMA_NV locked = TPMA_NV_ORDERLY | TPMA_NV_WRITEDEFINE;
+
+	for (size_t i = 0; i < MAX_INDICES; i++) {
+		struct world_index *x = &w->indices[i];
+
+		x->jumped |= x->public.attributes & TPMA_NV_ORDERLY;
+		if ((x->public.attributes & locked) == locked)
+			x->in_use = false;
+	}
+}
+
 /* _TPM_Init and TPM2_Startup after whatever end; returns how it was started. */
 static TPM_SU power_on(struct world *w, TPM_SU type, bool orderly)
 {
@@ -98,9 +113,8 @@ static TPM_SU power_on(struct world *w, TPM_SU type, bool orderly)
 		w->platform.size = 0;
 		w->policies[2] = false;
 	}
-	for (size_t i = 0; i < MAX_INDICES; i++)
-		w->indices[i].jumped |=
-			!orderly && w->indices[i].public.attributes & TPMA_NV_ORDERLY;
+	if (!orderly)
+		indices_after_loss(w);
 	look_at_clock(w, clock, orderly);
 	return type;
 }
