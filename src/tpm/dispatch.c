@@ -171,7 +171,7 @@ static tpm_rc dispatch(struct tpm *t, struct reader *r, uint8_t *response, size_
 	return build_response(t, tag, response, len);
 }
 
-/* Part 1, 12.2.3.4?: what is changed after TPM2_Shutdown makes the end unorderly. */
+/* Part 3, 9.4: what is changed after TPM2_Shutdown makes the end unorderly. */
 static void note_unorderly(struct tpm *t)
 {
 	if (t->run.orderly == ORDERLY_NONE || !t->journal.used || !t->frame.command ||

@@ -295,6 +295,18 @@ static bool salt_is_missing(const struct question *q)
 	       !q->in.StartAuthSession.encryptedSalt.size;
 }
 
+/* Part 3, 5.1: of several errors any may be told. */
+static bool bind_is_wrong_too(const struct question *q)
+{
+	const struct world_key *key = key_of(q, 1);
+
+	for (size_t i = 0; i < MAX_INDICES; i++)
+		if (q->w->indices[i].in_use && is_pin(&q->w->indices[i]) &&
+		    q->w->indices[i].e.handle[NATIVE] == q->in.handle[1])
+			return true;
+	return key && key->public_only;
+}
+
 static bool is_no_sequence(const struct question *q)
 {
 	return key_of(q, 0);
@@ -442,6 +454,29 @@ static bool is_trial(const struct question *q)
 	return false;
 }
 
+/* One of the commands that only libtpms has. */
+static bool is_other_command(const struct question *q)
+{
+	TPM_CC code = q->in.PolicyCommandCode.code;
+
+	return code >= 0x11F && code <= 0x193 && !command_find(code);
+}
+
+/* A context of an object with stClear that TPM2_Startup(CLEAR) has ended. */
+static bool context_has_ended(const struct question *q)
+{
+	const TPMS_CONTEXT *context = &q->in.ContextLoad.context;
+
+	for (size_t i = 0; i < MAX_CONTEXTS; i++) {
+		const struct world_context *c = &q->w->contexts[i];
+
+		if (c->in_use && c->context[NATIVE].sequence == context->sequence &&
+		    context->savedHandle == TRANSIENT_FIRST + 2 && c->starts != q->w->starts)
+			return true;
+	}
+	return false;
+}
+
 static bool is_of_derivation_parent(const struct question *q)
 {
 	const struct world_key *parent = key_of(q, 1);
@@ -486,6 +521,14 @@ static const struct {
 	 RC_P(2, TPM_RC_VALUE), salt_is_missing},
 	{"Which error comes first", TPM_CC_StartAuthSession, RC_H(1, TPM_RC_KEY),
 	 RC_P(2, TPM_RC_VALUE), salt_is_missing},
+	{"Which error comes first", TPM_CC_StartAuthSession, RC_H(1, TPM_RC_HANDLE),
+	 RC_P(2, TPM_RC_VALUE), salt_is_missing},
+	{"Which error comes first", TPM_CC_StartAuthSession, RC_P(4, TPM_RC_MODE),
+	 RC_H(2, TPM_RC_HANDLE), bind_is_wrong_too},
+	{"Commands", TPM_CC_PolicyCommandCode, RC_P(1, TPM_RC_POLICY_CC), SUCCESS,
+	 is_other_command},
+	{"Contexts that TPM2_Clear revives", TPM_CC_ContextLoad, RC_P(1, TPM_RC_INTEGRITY), SUCCESS,
+	 context_has_ended},
 	{"Timers", TPM_CC_GetCapability, SUCCESS, RC_P(2, TPM_RC_VALUE), has_no_timers},
 	{"Which error comes first", TPM_CC_PolicyTemplate, TPM_RC_CPHASH, RC_P(1, TPM_RC_VALUE),
 	 is_trial},
@@ -532,17 +575,31 @@ static const struct {
 	{"Where libtpms fails", TPM_CC_RSA_Decrypt, TPM_RC_VALUE, SUCCESS, padding_is_ignored},
 };
 
-bool difference_is_explained(const struct world *w, const struct pair *p, tpm_rc native,
-			     tpm_rc other)
+#define ROWS (sizeof explained / sizeof *explained)
+_Static_assert(ROWS <= MAX_EXPLAINED, "room for a count of each row");
+
+bool difference_is_explained(struct world *w, const struct pair *p, tpm_rc native, tpm_rc other)
 {
 	struct question q = {w, p, native, other, {{0}}};
 
 	read_command(&q);
-	for (size_t i = 0; i < sizeof explained / sizeof *explained; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		if ((explained[i].code == 0 || explained[i].code == p->command->code) &&
 		    (explained[i].native == ANY || explained[i].native == native) &&
 		    (explained[i].other == ANY || explained[i].other == other) &&
-		    explained[i].when(&q))
+		    explained[i].when(&q)) {
+			w->explained[i]++;
 			return true;
+		}
 	return false;
+}
+
+void tell_explained(const struct world *w)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct command *c = command_find(explained[i].code);
+
+		printf("#   %7lu %s: %s\n", w->explained[i], c ? c->name : "any command",
+		       explained[i].section);
+	}
 }

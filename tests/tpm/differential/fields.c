@@ -60,8 +60,14 @@ static bool walk(struct leaves *l, const struct type *type, struct reader *r)
 	case TYPE_SELECT:
 	case TYPE_BUFFER:
 		add_leaf(l, type, at, type->kind == TYPE_SELECT ? 1 : 2);
-		return take(r, type->kind == TYPE_SELECT ? 1 : 2, &value) &&
-		       take(r, (size_t)value, &value);
+		if (!take(r, type->kind == TYPE_SELECT ? 1 : 2, &value) || value > r->left)
+			return false;
+		if (type == &type_TPM2B_TEMPLATE) { /* a TPMT_PUBLIC, but for derived objects */
+			struct reader inside = {r->at, (size_t)value};
+
+			walk(l, &type_TPMT_PUBLIC, &inside);
+		}
+		return take(r, (size_t)value, &value);
 	case TYPE_SIZED:
 		add_leaf(l, type, at, 2);
 		return take(r, 2, &value) && (value == 0 || walk(l, type->element, r));

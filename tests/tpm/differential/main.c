@@ -79,9 +79,8 @@ static void tell_coverage(const struct world *w)
 {
 	unsigned commands_run = 0;
 
-	printf("# %lu commands, %.1f%% succeeded, %lu explained differences\n", w->commands,
-	       100.0 * (double)w->succeeded / (double)(w->commands ? w->commands : 1),
-	       w->explained);
+	printf("# %lu commands, %.1f%% succeeded\n", w->commands,
+	       100.0 * (double)w->succeeded / (double)(w->commands ? w->commands : 1));
 	for (size_t i = 0; i < command_count; i++) {
 		const unsigned long *n = w->by_command[commands[i]->code];
 
@@ -91,7 +90,8 @@ static void tell_coverage(const struct world *w)
 	printf("# %u of %zu commands; response codes:", commands_run, command_count);
 	for (size_t i = 0; i < sizeof w->by_code / sizeof *w->by_code && w->by_code[i].count; i++)
 		printf(" %03x:%lu", w->by_code[i].rc, w->by_code[i].count);
-	printf("\n");
+	printf("\n# explained differences:\n");
+	tell_explained(w);
 }
 
 /* ---- kinds of differences, for a survey ---- */

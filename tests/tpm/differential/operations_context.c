@@ -17,7 +17,7 @@ static void save_key(struct world *w)
 	use_key(&p, 0, key);
 	if (pair_run(w, &p))
 		return;
-	*place = (struct world_context){.in_use = true, .key = *key};
+	*place = (struct world_context){.in_use = true, .key = *key, .starts = w->starts};
 	EACH_SIDE (s)
 		place->context[s] = out[s]->context;
 	if (out[NATIVE]->context.hierarchy != out[OTHER]->context.hierarchy)
@@ -68,6 +68,18 @@ bool session_load(struct world *w, const struct world_context *from, struct worl
 	return !w->differs;
 }
 
+/* A session is loaded once. */
+static void load_again(struct world *w, const struct world_context *c)
+{
+	BEGIN(w, ContextLoad);
+	struct ContextLoad_in *other = pair_split(&p);
+
+	p.no_faults = true;
+	in->context = c->context[NATIVE];
+	other->context = c->context[OTHER];
+	pair_run(w, &p);
+}
+
 static void load_context(struct world *w)
 {
 	struct world_context *c = context_place(w);
@@ -110,6 +122,8 @@ static void load_context(struct world *w)
 	EACH_SIDE (s)
 		if (out[s]->handle != session->s[s].handle)
 			differ(w, "ContextLoad: a session's handle changed");
+	if (chance(w, 20) && !w->differs)
+		load_again(w, c);
 	if (chance(w, 70))
 		c->in_use = false; /* else it is loaded a second time, some day */
 }

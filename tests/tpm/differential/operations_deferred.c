@@ -295,37 +295,19 @@ static struct assertion pick_assertion(struct world *w, enum subject subject)
 
 /* ---- the subject ---- */
 
-static void undefine(struct world *w, TPM_HANDLE handle)
-{
-	BEGIN(w, NV_UndefineSpace);
-
-	p.no_faults = p.no_extra = p.plain = true;
-	use_hierarchy(w, &p, 0, TPM_RH_OWNER);
-	use_handle(&p, 1, handle);
-	pair_run(w, &p);
-}
-
 static tpm_rc define(struct world *w, TPM_HANDLE handle, TPM_ALG_ID alg, TPMA_NV attributes,
 		     uint16_t size, const TPM2B_DIGEST *policy, struct recipe *r)
 {
-	BEGIN(w, NV_DefineSpace);
-	struct NV_DefineSpace_in *side[SIDES] = {in, NULL};
-
-	p.no_faults = p.no_extra = p.plain = true;
-	use_hierarchy(w, &p, 0, TPM_RH_OWNER);
-	in->auth = r->index.auth;
-	in->publicInfo.nvPublic =
-		(TPMS_NV_PUBLIC){.nvIndex = handle,
-				 .nameAlg = alg,
-				 .attributes = attributes | TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD,
-				 .dataSize = size};
-	side[OTHER] = pair_split(&p);
 	EACH_SIDE (s) {
+		r->public[s] = (TPMS_NV_PUBLIC){.nvIndex = handle,
+						.nameAlg = alg,
+						.attributes = attributes | TPMA_NV_OWNERWRITE |
+							      TPMA_NV_OWNERREAD,
+						.dataSize = size};
 		if (policy)
-			side[s]->publicInfo.nvPublic.authPolicy = policy[s];
-		r->public[s] = side[s]->publicInfo.nvPublic;
+			r->public[s].authPolicy = policy[s];
 	}
-	return pair_run(w, &p);
+	return index_make(w, r->public, &r->index.auth);
 }
 
 static bool make_index(struct world *w, struct recipe *r, TPM_ALG_ID alg)
@@ -412,8 +394,7 @@ static bool something_happens(struct world *w, struct recipe *r, struct world_se
 		break;
 	case 2:
 	case 3:
-		if (!w->rate_changed)
-			time_pass(w, PICK(w, 900, 1000, 1001, 4999, 5001, 20000));
+		time_pass(w, PICK(w, 900, 1000, 1001, 4999, 5001, 20000));
 		break;
 	case 4:
 		if (r->subject == INDEX)
@@ -535,12 +516,12 @@ static void policy_at_use(struct world *w)
 	    (r.subject == INDEX ? make_index(w, &r, alg) : !owner_policy(w, r.policy, alg))) {
 		try_policy(w, &r, alg);
 		if (r.subject == INDEX)
-			undefine(w, POLICY_INDEX);
+			index_remove(w, POLICY_INDEX);
 		else
 			owner_policy(w, NULL, alg);
 	}
 	if (nv)
-		undefine(w, APPROVAL_INDEX);
+		index_remove(w, APPROVAL_INDEX);
 }
 
 /* ---- PolicyDuplicationSelect ---- */

@@ -1,6 +1,8 @@
 /* Chapters 24 and 25: hierarchies, Clear, dictionary attack. */
 #include "world.h"
 
+#define GUARDED_INDEX (NV_INDEX_FIRST + 0x12)
+
 static TPM2B_AUTH *auth_of(struct world *w, TPM_HANDLE h)
 {
 	return h == TPM_RH_OWNER         ? &w->owner
@@ -131,14 +133,66 @@ static void lockout_parameters(struct world *w)
 	pair_run(w, &p);
 }
 
+/* ---- dictionary attack ---- */
+
+static void look_at_counter(struct world *w)
+{
+	BEGIN(w, GetCapability);
+
+	p.no_faults = p.no_extra = true;
+	in->capability = TPM_CAP_TPM_PROPERTIES;
+	in->property = TPM_PT_LOCKOUT_COUNTER;
+	in->propertyCount = 1;
+	if (pair_run(w, &p) == 0)
+		compare_value(w, "GetCapability: failed tries", &type_TPMS_CAPABILITY_DATA,
+			      &out[NATIVE]->capabilityData, &out[OTHER]->capabilityData, true);
+}
+
+static void read_guarded(struct world *w, const TPM2B_AUTH *auth)
+{
+	BEGIN(w, NV_Read);
+
+	p.no_faults = p.no_extra = p.plain = true;
+	use_handle(&p, 0, GUARDED_INDEX);
+	use_handle(&p, 1, GUARDED_INDEX);
+	p.entity[0].auth = *auth;
+	in->size = 8;
+	pair_run(w, &p);
+}
+
+/* Wrong tries, some time, and a right one. */
+static void failed_tries(struct world *w)
+{
+	const TPMS_NV_PUBLIC public = {.nvIndex = GUARDED_INDEX,
+				       .nameAlg = TPM_ALG_SHA256,
+				       .attributes = TPMA_NV_OWNERWRITE | TPMA_NV_AUTHREAD,
+				       .dataSize = 8};
+	const TPM2B_AUTH right = rig_auth("right"), wrong = rig_auth("wrong");
+
+	if (index_make(w, (const TPMS_NV_PUBLIC[]){public, public}, &right))
+		return;
+	{
+		BEGIN(w, NV_Write);
+
+		p.no_faults = p.no_extra = p.plain = true;
+		use_hierarchy(w, &p, 0, TPM_RH_OWNER);
+		use_handle(&p, 1, GUARDED_INDEX);
+		in->data.size = 8;
+		pair_run(w, &p);
+	}
+	for (uint32_t n = pick(w, 5); n; n--)
+		read_guarded(w, &wrong);
+	time_pass(w, PICK(w, 0, 49999999, 50000000, 100000000, 199999999, 300000001));
+	look_at_counter(w);
+	read_guarded(w, &right);
+	look_at_counter(w);
+	index_remove(w, GUARDED_INDEX);
+}
+
 const struct operation operations_hierarchy[] = {
-	{"hierarchy-change-auth", 8, change_auth},
-	{"set-primary-policy", 5, set_policy},
-	{"hierarchy-control", 5, control},
-	{"clear", 3, clear},
-	{"clear-control", 3, clear_control},
-	{"change-seed", 2, change_seed},
-	{"lockout-reset", 12, lockout_reset},
-	{"lockout-parameters", 3, lockout_parameters},
-	{NULL, 0, NULL},
+	{"hierarchy-change-auth", 8, change_auth}, {"set-primary-policy", 5, set_policy},
+	{"hierarchy-control", 5, control},         {"clear", 3, clear},
+	{"clear-control", 3, clear_control},       {"change-seed", 2, change_seed},
+	{"lockout-reset", 12, lockout_reset},      {"lockout-parameters", 3, lockout_parameters},
+	{"failed-tries", 6, failed_tries},         {NULL, 0, NULL},
 };

@@ -31,11 +31,6 @@ static TPMA_NV pick_nv_attributes(struct world *w, bool platform)
 	return a;
 }
 
-static bool is_pin(const struct world_index *x)
-{
-	return (x->public.attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT >= TPM_NT_PIN_FAIL;
-}
-
 static void index_set(struct world_index *x, const TPMS_NV_PUBLIC *public, const TPM2B_AUTH *auth)
 {
 	x->in_use = true;
@@ -49,6 +44,30 @@ static void index_set(struct world_index *x, const TPMS_NV_PUBLIC *public, const
 		x->e.handle[s] = public->nvIndex;
 		x->e.name[s] = name_of_index(public);
 	}
+}
+
+tpm_rc index_make(struct world *w, const TPMS_NV_PUBLIC public[SIDES], const TPM2B_AUTH *auth)
+{
+	BEGIN(w, NV_DefineSpace);
+	struct NV_DefineSpace_in *other;
+
+	p.no_faults = p.no_extra = p.plain = true;
+	use_hierarchy(w, &p, 0, TPM_RH_OWNER);
+	in->auth = *auth;
+	other = pair_split(&p);
+	in->publicInfo.nvPublic = public[NATIVE];
+	other->publicInfo.nvPublic = public[OTHER];
+	return pair_run(w, &p);
+}
+
+void index_remove(struct world *w, TPM_HANDLE handle)
+{
+	BEGIN(w, NV_UndefineSpace);
+
+	p.no_faults = p.no_extra = p.plain = true;
+	use_hierarchy(w, &p, 0, TPM_RH_OWNER);
+	use_handle(&p, 1, handle);
+	pair_run(w, &p);
 }
 
 static void nv_define(struct world *w)
@@ -229,6 +248,36 @@ static void nv_increment(struct world *w, struct world_index *x)
 		nv_look(w, x);
 		nv_count(w, x, x->counted);
 	}
+}
+
+/* A counter that is written now and then alone, over an end that was orderly or not. */
+static void nv_orderly_counter(struct world *w)
+{
+	struct world_index *x = &w->indices[pick(w, MAX_INDICES)];
+	const TPMS_NV_PUBLIC public = {
+		.nvIndex = NV_INDEX_FIRST + (TPM_HANDLE)(x - w->indices),
+		.nameAlg = TPM_ALG_SHA256,
+		.attributes = TPMA_NV_ORDERLY | TPMA_NV_OWNERREAD | TPMA_NV_OWNERWRITE |
+			      TPMA_NV_NO_DA | (uint32_t)TPM_NT_COUNTER << TPMA_NV_TPM_NT_SHIFT,
+		.dataSize = 8};
+	const TPM2B_AUTH none = {.size = 0};
+
+	if (x->in_use || index_make(w, (const TPMS_NV_PUBLIC[]){public, public}, &none))
+		return;
+	index_set(x, &public, &none);
+	for (uint32_t n = 1 + pick(w, 3); n && !w->differs && !w->diverged; n--)
+		nv_increment(w, x);
+	if (w->differs || w->diverged)
+		return;
+	if (chance(w, 60))
+		power_loss(w);
+	else
+		restart(w, chance(w, 50) ? TPM_SU_CLEAR : TPM_SU_STATE);
+	world_look(w);
+	if (x->in_use && x->public.attributes & TPMA_NV_WRITTEN)
+		nv_count(w, x, false);
+	if (x->in_use && !w->differs && !w->diverged)
+		nv_increment(w, x);
 }
 
 static void nv_set_bits(struct world *w, struct world_index *x)
@@ -418,6 +467,7 @@ const struct operation operations_nv[] = {
 	{"nv-change", 40, nv_change},
 	{"nv-read", 35, nv_read},
 	{"nv-pin", 8, nv_pin},
+	{"nv-orderly-counter", 6, nv_orderly_counter},
 	{"nv-read-public", 5, nv_read_public},
 	{"nv-lock", 6, nv_lock},
 	{"nv-global-lock", 2, nv_global_lock},

@@ -159,6 +159,9 @@ static void certify_creation(struct world *w, const struct world_key *key, const
 		side[s]->creationHash = made->out[s].CreatePrimary.creationHash;
 		side[s]->creationTicket = made->out[s].CreatePrimary.creationTicket;
 	}
+	if (chance(w, 15)) /* of something else */
+		EACH_SIDE (s)
+			side[s]->creationHash.buffer[3] ^= 1;
 	pair_run(w, &p);
 }
 

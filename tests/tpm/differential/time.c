@@ -25,6 +25,8 @@ uint64_t time_now_ms(void)
 
 void time_pass(struct world *w, uint64_t ms)
 {
+	if (w->rate_changed || w->time_stands)
+		return;
 	now_ms += ms;
 	EACH_SIDE (s)
 		w->rig[s]->now_ms = now_ms;

@@ -200,6 +200,12 @@ bool is_counter(const struct world_index *index)
 	       TPM_NT_COUNTER;
 }
 
+bool is_pin(const struct world_index *index)
+{
+	return (index->public.attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT >=
+	       TPM_NT_PIN_FAIL;
+}
+
 static bool key_is_there(struct world *w, const struct world_key *key)
 {
 	BEGIN(w, ReadPublic);
@@ -273,7 +279,7 @@ void world_begin(struct world *w)
 	w->corrupt = run.corrupt;
 	w->commands = run.commands;
 	w->succeeded = run.succeeded;
-	w->explained = run.explained;
+	memcpy(w->explained, run.explained, sizeof w->explained);
 	memcpy(w->by_command, run.by_command, sizeof w->by_command);
 	memcpy(w->by_code, run.by_code, sizeof w->by_code);
 	w->operation = "begin";

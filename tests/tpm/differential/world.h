@@ -32,6 +32,7 @@ enum side { NATIVE, OTHER, SIDES };
 #define MAX_STORED    5 /* created, not loaded */
 #define MAX_CONTEXTS  4
 #define LOCKOUT_TRIES 6
+#define MAX_EXPLAINED 80
 #define CLOCK_UPDATE  (1u << 22) /* milliseconds: the native TPM_PT_CLOCK_UPDATE; 4096 there */
 
 /* What a command's handle stands for, and what is needed to authorise it. */
@@ -101,6 +102,7 @@ struct world_stored {
 struct world_context {
 	bool in_use;
 	TPMS_CONTEXT context[SIDES];
+	unsigned starts;      /* w->starts when it was saved */
 	struct world_key key; /* or, where its kind is KEY_NONE, */
 	struct world_session session;
 };
@@ -118,12 +120,14 @@ struct world {
 	unsigned guests;   /* transient objects that are not among the keys */
 	bool stale;        /* keys and indices may be gone: look again */
 	bool diverged;     /* an explained difference, or a spoilt command with an effect */
-	bool rate_changed; /* of the clocks */
+	bool rate_changed; /* of the clocks, until _TPM_Init */
+	bool time_stands;  /* failed tries are left from before _TPM_Init */
 	uint64_t clock[SIDES], clock_at; /* what Clock was at that time */
 	uint64_t command_at;             /* the last command's time */
 	bool h_crtm, h_crtm_before;      /* did this run begin with one, and the one before? */
 	uint32_t counter_gap;            /* of the native pcrUpdateCounter before libtpms' */
 	bool gap_unknown;
+	unsigned starts;        /* with TPM2_Startup(CLEAR) */
 	bool few_pcrs;          /* perhaps not all are allocated */
 	uint64_t started_clock; /* the native engine's after TPM2_Startup */
 	uint8_t locality;
@@ -138,7 +142,7 @@ struct world {
 	const char *operation;
 
 	/* of the run */
-	unsigned long commands, succeeded, explained;
+	unsigned long commands, succeeded, explained[MAX_EXPLAINED]; /* by row of explained.c */
 	unsigned long by_command[0x200][2]; /* by command code: tried, succeeded */
 	struct {
 		tpm_rc rc;
@@ -169,8 +173,8 @@ void world_look(struct world *w);
 /** Before TPMs are made. */
 void time_begin(void);
 uint64_t time_now_ms(void);
-/** For both TPMs, not while they run at other rates: what a rate is, exactly, is each TPM's
- *  matter. */
+/** For both TPMs, unless they run at rates of their own or have tries to forgive at times of
+ *  their own. */
 void time_pass(struct world *w, uint64_t ms);
 
 /* ---- the step's random numbers ---- */
@@ -235,6 +239,7 @@ void use_index(struct world *w, struct pair *p, unsigned n, struct world_index *
 void use_hierarchy(struct world *w, struct pair *p, unsigned n, TPM_HANDLE hierarchy);
 void use_session(struct pair *p, unsigned n, const struct world_session *session);
 bool is_counter(const struct world_index *index);
+bool is_pin(const struct world_index *index);
 void use_handle(struct pair *p, unsigned n, TPM_HANDLE handle); /* empty authValue */
 /** Runs it on both TPMs, authorised, now and then wrongly, and now and then spoilt. Compares
  *  code and values. Returns the response code; NO_ANSWER where the two differ or nothing
@@ -284,6 +289,11 @@ bool session_load(struct world *w, const struct world_context *from, struct worl
 bool restart(struct world *w, TPM_SU type);
 /** The hash of the key's own scheme, where it has one. */
 TPM_ALG_ID scheme_hash(const struct world_key *key, TPM_ALG_ID otherwise);
+/** Defines an index of the owner's, with nothing wrong about it; and undefines one. */
+tpm_rc index_make(struct world *w, const TPMS_NV_PUBLIC public[SIDES], const TPM2B_AUTH *auth);
+void index_remove(struct world *w, TPM_HANDLE handle);
+/** An end that is not orderly, and TPM2_Startup(CLEAR). */
+void power_loss(struct world *w);
 /** Each TPM's key signs its digest; `alg` where the key has no scheme of its own. */
 bool sign_digests(struct world *w, struct world_key *key, TPM_ALG_ID alg,
 		  const TPM2B_DIGEST digest[SIDES], TPMT_SIGNATURE signature[SIDES]);
@@ -315,7 +325,8 @@ void compare_clock(struct world *w, const char *what, const TPMS_CLOCK_INFO *nat
 void compare_time(struct world *w, const char *what, const TPMS_TIME_INFO *native,
 		  const TPMS_TIME_INFO *other);
 /** Is it a difference of response codes that docs/differences.md explains? */
-bool difference_is_explained(const struct world *w, const struct pair *p, tpm_rc native,
-			     tpm_rc other);
+bool difference_is_explained(struct world *w, const struct pair *p, tpm_rc native, tpm_rc other);
+/** How often each row of the table explained one. */
+void tell_explained(const struct world *w);
 
 #endif
