@@ -172,6 +172,88 @@ static bool take_line(struct trace_way *way, char *line, const struct trace_meta
 	return true;
 }
 
+/* ---- dumps, as of xxd and of tpm2-tss's log: an offset, bytes, and letters behind two spaces ----
+ */
+
+/* What has come since offset 0 and is not told yet. A log may have a message twice: in pieces as
+ * they were received, which are passed over, and whole. */
+struct dump {
+	uint8_t bytes[TRACE_MAX_MESSAGE + 64], last[TRACE_MAX_MESSAGE];
+	size_t len, last_len;
+	bool lost; /* no message began at offset 0: another protocol's bytes */
+};
+
+/* The line's bytes; -1: it is no line of a dump. A whole message on a line is none, either. */
+static int dump_line(const char *line, uint8_t bytes[64], bool *first)
+{
+	const size_t digits = strspn(line, "0123456789abcdefABCDEF");
+	const char *at = line + digits + 2;
+	int len = 0;
+
+	if ((digits != 4 && digits != 8) || line[digits] != ':' || line[digits + 1] != ' ')
+		return -1;
+	while (len < 64 && cvtpm_hex_read(at, bytes + len, 1)) {
+		len++;
+		at += 2;
+		at += at[0] == ' ' && at[1] != ' ';
+	}
+	*first = strtoul(line, NULL, 16) == 0;
+	return len && (*at == 0 || strncmp(at, "  ", 2) == 0 || strcmp(at, " ") == 0) ? len : -1;
+}
+
+static void take_dumped(struct trace_way *way, struct dump *dump, size_t size,
+			const struct trace_meta *meta)
+{
+	const bool again = !way->command && dump->last_len == size &&
+			   memcmp(dump->last, dump->bytes, size) == 0;
+
+	if (!again)
+		trace_take(way, dump->bytes, size, meta);
+	memcpy(dump->last, dump->bytes, size);
+	dump->last_len = size;
+	dump->len -= size;
+	memmove(dump->bytes, dump->bytes + size, dump->len);
+}
+
+/* False: the line is none of a dump. */
+static bool take_dump_line(struct trace_way *way, struct dump *dump, const char *line,
+			   const struct trace_meta *meta)
+{
+	uint8_t bytes[64];
+	bool first;
+	const int len = dump_line(line, bytes, &first);
+	size_t size;
+
+	if (len < 0)
+		return false;
+	if (first) {
+		dump->len = 0;
+		dump->lost = false;
+	}
+	if (dump->lost)
+		return true;
+	memcpy(dump->bytes + dump->len, bytes, (size_t)len); /* less than a message is there */
+	dump->len += (size_t)len;
+	while (trace_looks_like_message(dump->bytes, dump->len, &size) && dump->len >= size)
+		take_dumped(way, dump, size, meta);
+	dump->lost = dump->len >= 6 && !trace_looks_like_message(dump->bytes, dump->len, &size);
+	if (dump->lost)
+		dump->len = 0;
+	return true;
+}
+
+/* "debug:tcti:src/...": what tpm2-tss says besides. */
+static bool is_log_line(const char *line)
+{
+	static const char *const levels[] = {
+		"trace:", "debug:", "info:", "warning:", "error:", NULL};
+
+	for (const char *const *level = levels; *level; level++)
+		if (strncasecmp(line, *level, strlen(*level)) == 0)
+			return true;
+	return false;
+}
+
 /* The next line without its end. 0: there is none; -1: it is too long. */
 static int read_line(struct trace_input *in, char *line)
 {
@@ -211,33 +293,42 @@ static void refuse_line(struct trace_sink *sink, unsigned long number, const cha
 		   shown, line[n] ? "..." : "");
 }
 
+struct text {
+	struct trace_way way;
+	struct trace_context context;
+	struct dump dump;
+	uint8_t bytes[TRACE_MAX_MESSAGE];
+	char line[LINE_MAX_SIZE + 1];
+};
+
+static bool understood(struct text *t, unsigned long number)
+{
+	const struct trace_meta meta = {.ns = -1, .locality = -1, .line = number};
+
+	return is_blank(t->line) || take_dump_line(&t->way, &t->dump, t->line, &meta) ||
+	       take_line(&t->way, t->line, &meta, t->bytes) || is_log_line(t->line);
+}
+
 bool trace_read_text(struct trace_input *in, struct trace_sink *sink)
 {
-	struct trace_context context = {0};
-	struct trace_way way = {.sink = sink, .context = &context};
-	char *line = malloc(LINE_MAX_SIZE + 1);
-	uint8_t *bytes = malloc(TRACE_MAX_MESSAGE);
-	int found = 0;
+	struct text *t = calloc(1, sizeof *t);
+	int found;
 
-	if (!line || !bytes)
+	if (!t) {
 		trace_note(sink, true, "out of memory");
-	for (unsigned long number = 1; line && bytes && (found = read_line(in, line)) != 0;
-	     number++) {
-		const struct trace_meta meta = {.ns = -1, .locality = -1, .line = number};
-
+		return false;
+	}
+	t->way = (struct trace_way){.sink = sink, .context = &t->context};
+	for (unsigned long number = 1; (found = read_line(in, t->line)) != 0; number++) {
 		if (found < 0)
 			trace_note(sink, true, "line %lu: longer than any message", number);
-		else if (!is_blank(line) && !take_line(&way, line, &meta, bytes))
-			refuse_line(sink, number, line);
+		else if (!understood(t, number))
+			refuse_line(sink, number, t->line);
 	}
-	trace_way_end(&way);
-	if (line)
-		cvtpm_wipe(line, LINE_MAX_SIZE);
-	if (bytes)
-		cvtpm_wipe(bytes, TRACE_MAX_MESSAGE);
-	free(line);
-	free(bytes);
-	return found == 0;
+	trace_way_end(&t->way);
+	cvtpm_wipe(t, sizeof *t);
+	free(t);
+	return true;
 }
 
 /* ---- which it is ---- */
@@ -247,7 +338,8 @@ static bool is_pcap(const uint8_t head[4])
 	static const uint8_t magics[][4] = {{0xA1, 0xB2, 0xC3, 0xD4},
 					    {0xD4, 0xC3, 0xB2, 0xA1},
 					    {0xA1, 0xB2, 0x3C, 0x4D},
-					    {0x4D, 0x3C, 0xB2, 0xA1}};
+					    {0x4D, 0x3C, 0xB2, 0xA1},
+					    {0x0A, 0x0D, 0x0D, 0x0A}}; /* pcapng */
 
 	for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
 		if (memcmp(head, magics[i], 4) == 0)
@@ -271,11 +363,6 @@ bool trace_read(FILE *file, uint16_t port, struct trace_sink *sink)
 	in.head_len = fread(in.head, 1, sizeof in.head, file);
 	if (in.head_len == 4 && is_pcap(head))
 		return trace_read_pcap(&in, port, sink);
-	if (in.head_len == 4 && memcmp(head, "\x0A\x0D\x0D\x0A", 4) == 0) {
-		trace_note(sink, true,
-			   "this is a pcapng file: convert it with `editcap -F pcap IN OUT`");
-		return false;
-	}
 	if (in.head_len >= 2 && ((head[0] == 0x80 && (head[1] == 1 || head[1] == 2)) ||
 				 (head[0] == 0 && head[1] == 0xC4)))
 		return trace_read_binary(&in, sink);

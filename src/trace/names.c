@@ -1,14 +1,10 @@
 #include "trace/names.h"
 
 #include "tpm/command.h"
+#include "trace/words.h"
 
 #include <stdio.h>
 #include <string.h>
-
-struct word {
-	uint32_t value;
-	const char *name;
-};
 
 #define WORD(name)                                                                                 \
 	{                                                                                          \
@@ -16,7 +12,7 @@ struct word {
 	}
 
 /* Part 2, 6.3; values that the engine does not use stand as numbers. */
-static const struct word algorithms[] = {
+static const struct trace_word algorithms[] = {
 	WORD(TPM_ALG_ERROR),
 	WORD(TPM_ALG_RSA),
 	{0x0003, "TPM_ALG_TDES"},
@@ -60,7 +56,7 @@ static const struct word algorithms[] = {
 	{0},
 };
 
-static const struct word curves[] = {
+static const struct trace_word curves[] = {
 	WORD(TPM_ECC_NONE),
 	{0x0001, "TPM_ECC_NIST_P192"},
 	{0x0002, "TPM_ECC_NIST_P224"},
@@ -73,7 +69,7 @@ static const struct word curves[] = {
 	{0},
 };
 
-static const struct word capabilities[] = {
+static const struct trace_word capabilities[] = {
 	WORD(TPM_CAP_ALGS),
 	WORD(TPM_CAP_HANDLES),
 	WORD(TPM_CAP_COMMANDS),
@@ -89,19 +85,19 @@ static const struct word capabilities[] = {
 	{0},
 };
 
-static const struct word startups[] = {WORD(TPM_SU_CLEAR), WORD(TPM_SU_STATE), {0}};
-static const struct word sessions[] = {
+static const struct trace_word startups[] = {WORD(TPM_SU_CLEAR), WORD(TPM_SU_STATE), {0}};
+static const struct trace_word sessions[] = {
 	WORD(TPM_SE_HMAC), WORD(TPM_SE_POLICY), WORD(TPM_SE_TRIAL), {0}};
-static const struct word truths[] = {{0, "NO"}, {1, "YES"}, {0}};
-static const struct word generated[] = {WORD(TPM_GENERATED_VALUE), {0}};
-static const struct word clock_rates[] = {
+static const struct trace_word truths[] = {{0, "NO"}, {1, "YES"}, {0}};
+static const struct trace_word generated[] = {WORD(TPM_GENERATED_VALUE), {0}};
+static const struct trace_word clock_rates[] = {
 	{0xFD, "TPM_CLOCK_COARSE_SLOWER"}, {0xFE, "TPM_CLOCK_MEDIUM_SLOWER"},
 	{0xFF, "TPM_CLOCK_FINE_SLOWER"},   {0, "TPM_CLOCK_NO_CHANGE"},
 	{1, "TPM_CLOCK_FINE_FASTER"},      {2, "TPM_CLOCK_MEDIUM_FASTER"},
 	{3, "TPM_CLOCK_COARSE_FASTER"},    {0},
 };
 
-static const struct word operations[] = {
+static const struct trace_word operations[] = {
 	WORD(TPM_EO_EQ),
 	WORD(TPM_EO_NEQ),
 	WORD(TPM_EO_SIGNED_GT),
@@ -117,7 +113,7 @@ static const struct word operations[] = {
 	{0},
 };
 
-static const struct word tags[] = {
+static const struct trace_word tags[] = {
 	WORD(TPM_ST_RSP_COMMAND),
 	WORD(TPM_ST_NO_SESSIONS),
 	WORD(TPM_ST_SESSIONS),
@@ -137,7 +133,7 @@ static const struct word tags[] = {
 	{0},
 };
 
-static const struct word properties[] = {
+static const struct trace_word properties[] = {
 	WORD(TPM_PT_FAMILY_INDICATOR),
 	WORD(TPM_PT_LEVEL),
 	WORD(TPM_PT_REVISION),
@@ -208,7 +204,7 @@ static const struct word properties[] = {
 	{0},
 };
 
-static const struct word pcr_properties[] = {
+static const struct trace_word pcr_properties[] = {
 	WORD(TPM_PT_PCR_SAVE),       WORD(TPM_PT_PCR_EXTEND_L0),
 	WORD(TPM_PT_PCR_RESET_L0),   WORD(TPM_PT_PCR_EXTEND_L1),
 	WORD(TPM_PT_PCR_RESET_L1),   WORD(TPM_PT_PCR_EXTEND_L2),
@@ -220,7 +216,7 @@ static const struct word pcr_properties[] = {
 };
 
 /* Part 2, 6.5.2: commands of the specification that this engine does not have. */
-static const struct word other_commands[] = {
+static const struct trace_word other_commands[] = {
 	{0x12C, "TPM2_PP_Commands"},
 	{0x12F, "TPM2_FieldUpgradeStart"},
 	{0x133, "TPM2_GetCommandAuditDigest"},
@@ -243,7 +239,7 @@ static const struct word other_commands[] = {
 	{0},
 };
 
-static const char *word_of(const struct word *words, uint64_t value)
+const char *trace_word(const struct trace_word *words, uint64_t value)
 {
 	for (; words->name; words++)
 		if (words->value == value)
@@ -251,174 +247,12 @@ static const char *word_of(const struct word *words, uint64_t value)
 	return NULL;
 }
 
-/* ---- attributes ---- */
-
-static const struct word algorithm_bits[] = {
-	{TPMA_ALGORITHM_ASYMMETRIC, "asymmetric"},
-	{TPMA_ALGORITHM_SYMMETRIC, "symmetric"},
-	{TPMA_ALGORITHM_HASH, "hash"},
-	{TPMA_ALGORITHM_OBJECT, "object"},
-	{TPMA_ALGORITHM_SIGNING, "signing"},
-	{TPMA_ALGORITHM_ENCRYPTING, "encrypting"},
-	{TPMA_ALGORITHM_METHOD, "method"},
-	{0},
-};
-
-static const struct word object_bits[] = {
-	{TPMA_OBJECT_FIXEDTPM, "fixedTPM"},
-	{TPMA_OBJECT_STCLEAR, "stClear"},
-	{TPMA_OBJECT_FIXEDPARENT, "fixedParent"},
-	{TPMA_OBJECT_SENSITIVEDATAORIGIN, "sensitiveDataOrigin"},
-	{TPMA_OBJECT_USERWITHAUTH, "userWithAuth"},
-	{TPMA_OBJECT_ADMINWITHPOLICY, "adminWithPolicy"},
-	{TPMA_OBJECT_NODA, "noDA"},
-	{TPMA_OBJECT_ENCRYPTEDDUPLICATION, "encryptedDuplication"},
-	{TPMA_OBJECT_RESTRICTED, "restricted"},
-	{TPMA_OBJECT_DECRYPT, "decrypt"},
-	{TPMA_OBJECT_SIGN, "sign"},
-	{TPMA_OBJECT_X509SIGN, "x509sign"},
-	{0},
-};
-
-static const struct word session_bits[] = {
-	{TPMA_SESSION_CONTINUESESSION, "continueSession"},
-	{TPMA_SESSION_AUDITEXCLUSIVE, "auditExclusive"},
-	{TPMA_SESSION_AUDITRESET, "auditReset"},
-	{TPMA_SESSION_DECRYPT, "decrypt"},
-	{TPMA_SESSION_ENCRYPT, "encrypt"},
-	{TPMA_SESSION_AUDIT, "audit"},
-	{0},
-};
-
-static const struct word locality_bits[] = {
-	{1, "TPM_LOC_ZERO"},  {2, "TPM_LOC_ONE"},   {4, "TPM_LOC_TWO"},
-	{8, "TPM_LOC_THREE"}, {16, "TPM_LOC_FOUR"}, {0},
-};
-
-static const struct word nv_bits[] = {
-	{TPMA_NV_PPWRITE, "PPWRITE"},
-	{TPMA_NV_OWNERWRITE, "OWNERWRITE"},
-	{TPMA_NV_AUTHWRITE, "AUTHWRITE"},
-	{TPMA_NV_POLICYWRITE, "POLICYWRITE"},
-	{TPMA_NV_POLICY_DELETE, "POLICY_DELETE"},
-	{TPMA_NV_WRITELOCKED, "WRITELOCKED"},
-	{TPMA_NV_WRITEALL, "WRITEALL"},
-	{TPMA_NV_WRITEDEFINE, "WRITEDEFINE"},
-	{TPMA_NV_WRITE_STCLEAR, "WRITE_STCLEAR"},
-	{TPMA_NV_GLOBALLOCK, "GLOBALLOCK"},
-	{TPMA_NV_PPREAD, "PPREAD"},
-	{TPMA_NV_OWNERREAD, "OWNERREAD"},
-	{TPMA_NV_AUTHREAD, "AUTHREAD"},
-	{TPMA_NV_POLICYREAD, "POLICYREAD"},
-	{TPMA_NV_NO_DA, "NO_DA"},
-	{TPMA_NV_ORDERLY, "ORDERLY"},
-	{TPMA_NV_CLEAR_STCLEAR, "CLEAR_STCLEAR"},
-	{TPMA_NV_READLOCKED, "READLOCKED"},
-	{TPMA_NV_WRITTEN, "WRITTEN"},
-	{TPMA_NV_PLATFORMCREATE, "PLATFORMCREATE"},
-	{TPMA_NV_READ_STCLEAR, "READ_STCLEAR"},
-	{0},
-};
-
-static const struct word nv_types[] = {
-	{TPM_NT_ORDINARY, "ORDINARY"},
-	{TPM_NT_COUNTER, "COUNTER"},
-	{TPM_NT_BITS, "BITS"},
-	{TPM_NT_EXTEND, "EXTEND"},
-	{TPM_NT_PIN_FAIL, "PIN_FAIL"},
-	{TPM_NT_PIN_PASS, "PIN_PASS"},
-	{0},
-};
-
-static const struct word permanent_bits[] = {
-	{TPMA_PERMANENT_OWNERAUTHSET, "ownerAuthSet"},
-	{TPMA_PERMANENT_ENDORSEMENTAUTHSET, "endorsementAuthSet"},
-	{TPMA_PERMANENT_LOCKOUTAUTHSET, "lockoutAuthSet"},
-	{TPMA_PERMANENT_DISABLECLEAR, "disableClear"},
-	{TPMA_PERMANENT_INLOCKOUT, "inLockout"},
-	{TPMA_PERMANENT_TPMGENERATEDEPS, "tpmGeneratedEPS"},
-	{0},
-};
-
-static const struct word startup_clear_bits[] = {
-	{TPMA_STARTUP_CLEAR_PHENABLE, "phEnable"}, {TPMA_STARTUP_CLEAR_SHENABLE, "shEnable"},
-	{TPMA_STARTUP_CLEAR_EHENABLE, "ehEnable"}, {TPMA_STARTUP_CLEAR_PHENABLENV, "phEnableNV"},
-	{TPMA_STARTUP_CLEAR_ORDERLY, "orderly"},   {0},
-};
-
-static const struct word memory_bits[] = {
-	{TPMA_MEMORY_SHAREDRAM, "sharedRAM"},
-	{TPMA_MEMORY_SHAREDNV, "sharedNV"},
-	{TPMA_MEMORY_OBJECTCOPIEDTORAM, "objectCopiedToRam"},
-	{0},
-};
-
-static const struct word command_bits[] = {
-	{TPMA_CC_NV, "nv"},
-	{TPMA_CC_EXTENSIVE, "extensive"},
-	{TPMA_CC_FLUSHED, "flushed"},
-	{TPMA_CC_RHANDLE, "rHandle"},
-	{1u << 29, "V"},
-	{0},
-};
-
-struct text {
-	char *at;
-	size_t size, len;
-};
-
-static void put(struct text *t, const char *word)
+void trace_words_put(struct trace_words *t, const char *word)
 {
 	const int n =
 		t->len < t->size ? snprintf(t->at + t->len, t->size - t->len, "%s ", word) : 0;
 
 	t->len += n > 0 ? (size_t)n : 0;
-}
-
-static void put_bits(struct text *t, const struct word *bits, uint64_t value)
-{
-	char rest[24];
-
-	for (; bits->name; bits++) {
-		if (value & bits->value)
-			put(t, bits->name);
-		value &= ~(uint64_t)bits->value;
-	}
-	snprintf(rest, sizeof rest, "0x%llx", (unsigned long long)value);
-	if (value)
-		put(t, rest);
-}
-
-bool trace_bit_names(const struct type *type, uint64_t value, char *text, size_t size)
-{
-	struct text t = {text, size, 0};
-	char buffer[48];
-	unsigned nt = (unsigned)(value & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT;
-
-	text[0] = 0;
-	if (type == &type_TPMA_ALGORITHM) {
-		put_bits(&t, algorithm_bits, value);
-	} else if (type == &type_TPMA_OBJECT) {
-		put_bits(&t, object_bits, value);
-	} else if (type == &type_TPMA_SESSION) {
-		put_bits(&t, session_bits, value);
-	} else if (type == &type_TPMA_LOCALITY) {
-		put_bits(&t, locality_bits, value);
-	} else if (type == &type_TPMA_NV) {
-		const char *kind = word_of(nv_types, nt);
-
-		put(&t, kind ? kind : "?");
-		put_bits(&t, nv_bits, value & ~(uint64_t)TPMA_NV_TPM_NT);
-	} else if (type == &type_TPMA_CC) {
-		/* A vendor's command has the same bit in its code and in its attributes. */
-		put(&t, trace_command_name((TPM_CC)(value & 0x2000FFFF), buffer));
-		snprintf(buffer, sizeof buffer, "cHandles=%u", (unsigned)(value >> 25 & 7));
-		put_bits(&t, command_bits, value & ~(uint64_t)(0xFFFF | TPMA_CC_CHANDLES(7)));
-		put(&t, buffer);
-	} else {
-		return false;
-	}
-	return true;
 }
 
 /* ---- handles ---- */
@@ -429,7 +263,7 @@ bool trace_is_handle(const struct type *type)
 	       strncmp(type->name, "TPMI_RH_", 8) == 0 || strncmp(type->name, "TPMI_SH_", 8) == 0;
 }
 
-static const struct word permanent_handles[] = {
+static const struct trace_word permanent_handles[] = {
 	{TPM_RH_OWNER, "owner"},
 	{TPM_RH_NULL, "null"},
 	{TPM_RH_UNASSIGNED, "unassigned"},
@@ -442,7 +276,7 @@ static const struct word permanent_handles[] = {
 };
 
 /* What the TCG's registries of handles and the profiles give a meaning. */
-static const struct word known_handles[] = {
+static const struct trace_word known_handles[] = {
 	{0x01C00002, "EK certificate, RSA 2048"},
 	{0x01C00003, "EK nonce, RSA 2048"},
 	{0x01C00004, "EK template, RSA 2048"},
@@ -470,14 +304,14 @@ static const struct word known_handles[] = {
 
 void trace_handle_text(TPM_HANDLE handle, char *text, size_t size)
 {
-	const char *known = word_of(known_handles, handle), *name = NULL;
+	const char *known = trace_word(known_handles, handle), *name = NULL;
 
 	switch (HANDLE_TYPE(handle)) {
 	case TPM_HT_PCR:
 		snprintf(text, size, "PCR %u", (unsigned)handle);
 		return;
 	case TPM_HT_PERMANENT:
-		name = word_of(permanent_handles, handle);
+		name = trace_word(permanent_handles, handle);
 		if (name) {
 			snprintf(text, size, "%s", name);
 			return;
@@ -510,7 +344,7 @@ void trace_handle_text(TPM_HANDLE handle, char *text, size_t size)
 const char *trace_command_name(TPM_CC code, char buffer[48])
 {
 	const struct command *c = command_find(code);
-	const char *other = word_of(other_commands, code);
+	const char *other = trace_word(other_commands, code);
 
 	if (!c && other)
 		return other;
@@ -523,11 +357,11 @@ const char *trace_command_name(TPM_CC code, char buffer[48])
 	return buffer;
 }
 
-static const struct word *words_of(const struct type *type)
+static const struct trace_word *words_of(const struct type *type)
 {
 	static const struct {
 		const char *prefix;
-		const struct word *words;
+		const struct trace_word *words;
 	} families[] = {
 		{"TPMI_ALG_", algorithms},
 		{"TPM_ALG_ID", algorithms},
@@ -554,9 +388,9 @@ static const struct word *words_of(const struct type *type)
 
 const char *trace_name(const struct type *type, uint64_t value)
 {
-	const struct word *words = words_of(type);
+	const struct trace_word *words = words_of(type);
 
-	return words ? word_of(words, value) : NULL;
+	return words ? trace_word(words, value) : NULL;
 }
 
 bool trace_has_names(const struct type *type)
@@ -566,7 +400,7 @@ bool trace_has_names(const struct type *type)
 
 void trace_pcr_text(const uint8_t *select, size_t size, char *text, size_t text_size)
 {
-	struct text t = {text, text_size, 0};
+	struct trace_words t = {text, text_size, 0};
 	char run[32];
 
 	text[0] = 0;
@@ -576,63 +410,10 @@ void trace_pcr_text(const uint8_t *select, size_t size, char *text, size_t text_
 		for (first = n; n + 1 < 8 * size && select[(n + 1) / 8] >> (n + 1) % 8 & 1;)
 			n++;
 		snprintf(run, sizeof run, first == n ? "%zu" : "%zu-%zu", first, n);
-		put(&t, run);
+		trace_words_put(&t, run);
 	}
 	if (t.len && t.len < text_size)
 		text[t.len - 1] = 0;
 	else if (!t.len)
 		snprintf(text, text_size, "none");
-}
-
-static bool is_text(uint32_t value)
-{
-	bool ended = false;
-
-	for (unsigned shift = 24;; shift -= 8) {
-		const uint8_t c = (uint8_t)(value >> shift);
-
-		if (c ? c < 0x20 || c > 0x7E || ended : false)
-			return false;
-		ended = ended || !c;
-		if (shift == 0)
-			return value != 0;
-	}
-}
-
-bool trace_property_text(TPM_PT property, uint32_t value, char *text, size_t size)
-{
-	struct text t = {text, size, 0};
-	const bool words =
-		property == TPM_PT_FAMILY_INDICATOR || property == TPM_PT_MANUFACTURER ||
-		(property >= TPM_PT_VENDOR_STRING_1 && property <= TPM_PT_VENDOR_STRING_4) ||
-		property == TPM_PT_PS_FAMILY_INDICATOR;
-
-	text[0] = 0;
-	if (words && is_text(value)) {
-		const char letters[5] = {(char)(value >> 24), (char)(value >> 16),
-					 (char)(value >> 8), (char)value, 0};
-
-		snprintf(text, size, "\"%s\"", letters);
-		return true;
-	}
-	switch (property) {
-	case TPM_PT_PERMANENT:
-		put_bits(&t, permanent_bits, value);
-		return true;
-	case TPM_PT_STARTUP_CLEAR:
-		put_bits(&t, startup_clear_bits, value);
-		return true;
-	case TPM_PT_MEMORY:
-		put_bits(&t, memory_bits, value);
-		return true;
-	case TPM_PT_CONTEXT_HASH:
-	case TPM_PT_CONTEXT_SYM:
-	case TPM_PT_ALGORITHM_SET:
-		if (!word_of(algorithms, value) || property == TPM_PT_ALGORITHM_SET)
-			return false;
-		snprintf(text, size, "%s", word_of(algorithms, value));
-		return true;
-	default:
-		return false;
-	}
 }

@@ -1,4 +1,4 @@
-/* Packet captures in the classic format (libpcap's savefile), and TCP segments in them. Hosted. */
+/* Packet captures, pcap and pcapng, and TCP segments in them. Hosted. */
 #ifndef CVTPM_TRACE_PCAP_H
 #define CVTPM_TRACE_PCAP_H
 
@@ -21,11 +21,20 @@ enum {
 	PCAP_LINK_SLL2 = 276
 };
 
+#define PCAPNG_MAX_INTERFACES 64
+
 struct pcap {
 	struct trace_input *input;
+	bool blocks; /* pcapng */
+	struct pcap_interface {
+		uint32_t link;
+		uint64_t per_second; /* units of its times */
+	} interfaces[PCAPNG_MAX_INTERFACES];
+	size_t interface_count;
 	bool little, nano; /* byte order of the file's numbers; unit of its times */
 	uint32_t link;
-	uint8_t *frame; /* the last one; owned */
+	uint8_t *buffer;      /* owned */
+	const uint8_t *frame; /* the last one, in it */
 	size_t len;
 	bool cut; /* the capture has not all of it */
 	int64_t ns;

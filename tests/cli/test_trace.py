@@ -247,6 +247,42 @@ def test_what_logs_have_in_front_of_a_command(line):
         assert len(out) == 1 and out[0]["command"]["name"] == "TPM2_GetRandom" and out[0]["line"] == 1
 
 
+def dump(data, digits=4):
+    """As xxd and tpm2-tss write it."""
+    lines = []
+    for at in range(0, len(data), 16):
+        part = data[at:at + 16]
+        text = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
+        shown = part.hex() if digits == 4 else " ".join(part[n:n + 2].hex() for n in range(0, len(part), 2))
+        lines.append(f"{at:0{digits}x}: {shown:<{32 if digits == 4 else 39}}  {text}\n")
+    return "".join(lines)
+
+
+def test_dumps_are_messages_one_after_another():
+    messages = secret_messages()
+    assert objects(dump(b"".join(messages), 8).encode(), status=1)[-1]["command"]["name"] == "TPM2_GetRandom"
+    assert [x["command"] for x in objects(dump(b"".join(messages), 8).encode(), "--secrets", status=1)] == [
+        {**x["command"]} for x in objects(b"".join(messages), "--secrets", status=1)]
+
+
+def test_the_log_of_tpm2_tss_in_which_answers_come_in_pieces_and_again():
+    log = ("debug:tcti:src/io.c:140:xmit() Writing 5 bytes to socket 3: (size=5): \n" + dump(bytes(4) + b"\5") +
+           "debug:tcti:src/io.c:140:xmit() Writing 12 bytes to socket 3: (size=12): \n" + dump(RANDOM) +
+           "debug:tcti:src/io.c:76:read_all() read 10 bytes from fd 3: (size=10): \n" + dump(RANDOM_ANSWER[:10]) +
+           "debug:tcti:src/io.c:76:read_all() read 10 bytes from fd 3: (size=10): \n" + dump(RANDOM_ANSWER[10:]) +
+           "debug:tcti:src/tcti.c:458:receive() Response received: (size=20): \n" + dump(RANDOM_ANSWER) +
+           "WARNING:esys:src/tss2-esys/api/Esys_Create.c:398: Received TPM Error \n" + dump(RANDOM) + dump(error(0x101)) + dump(error(0x101)))
+    out = objects(log.encode())
+    assert [(x["command"]["name"], x["response"]["name"]) for x in out] == [("TPM2_GetRandom", "TPM_RC_SUCCESS"), ("TPM2_GetRandom", "TPM_RC_FAILURE")]
+
+
+def test_what_tpm2_tss_logs_of_a_real_command():
+    with Server("--mssim", "127.0.0.1:0", "--startup", "clear", "--engine", "native", "--ek", "p256") as server:
+        done = subprocess.run(["tpm2_getrandom", "--hex", "8"], capture_output=True, timeout=60,
+                              env=dict(os.environ, TPM2TOOLS_TCTI=server.tcti(), TSS2_LOG="tcti+debug"))
+    assert "TPM2_GetRandom" in [x["command"]["name"] for x in objects(done.stderr)]
+
+
 def test_marks_decide():
     out = objects(f"< {RANDOM_ANSWER.hex()}\n> {RANDOM.hex()}\n> {RANDOM.hex()}\nR: {RANDOM_ANSWER.hex()}\n".encode())
     assert [(("command" in x), ("response" in x)) for x in out] == [(False, True), (True, False), (True, True)]
@@ -275,7 +311,7 @@ def test_lines_that_are_not_understood_are_named_and_the_rest_is_shown():
 
 @pytest.mark.parametrize("data,words", [
     (b"\xff\xfe\xfd\xfc", "neither"), (b"", "no TPM traffic"), (b"\n\n", "no TPM traffic"),
-    (b"\x0a\x0d\x0d\x0a" + bytes(40), "editcap"), (RANDOM + b"\x12\x34", "byte 12"), (b"\xd4\xc3\xb2\xa1" + bytes(10), "within its header"),
+    (b"\x0a\x0d\x0d\x0a" + bytes(40), "within a block"), (RANDOM + b"\x12\x34", "byte 12"), (b"\xd4\xc3\xb2\xa1" + bytes(10), "within its header"),
     (b"\xd4\xc3\xb2\xa1" + bytes(16) + struct.pack("<I", 999), "link type"),
     (b"\x80\1\xff\xff\xff\xff" + bytes(40), "byte 0"), (b"a" * 200000, "longer than any message")],
     ids=["garbage", "empty", "blank", "pcapng", "lost", "cut", "link", "huge", "long"])
@@ -335,6 +371,32 @@ def test_captures_of_every_kind(order, nano, link):
     x, = objects(pcap(frames, order, nano, link))
     assert x["command"]["name"] == "TPM2_GetRandom" and x["response"]["name"] == "TPM_RC_SUCCESS"
     assert x["took_us"] == 1000 and x["time"] == "2023-11-14T22:13:20.000000Z" and x["where"] == "127.0.0.1:50000"
+
+
+def pcapng(frames, order, unit=None, link=1):
+    """A section, an interface that is none of IP, one with frames; and blocks that nobody knows."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        return struct.pack(order + "II", kind, len(body) + 12) + body + struct.pack(order + "I", len(body) + 12)
+    options = b"" if unit is None else struct.pack(order + "HHBxxxHH", 9, 1, unit, 0, 0)
+    per_second = {None: 10 ** 6, 9: 10 ** 9, 0x8A: 1024}[unit]
+    out = block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+    out += block(1, struct.pack(order + "HHI", 195, 0, 0)) + block(1, struct.pack(order + "HHI", link, 0, 0) + options) + block(0x0BAD, b"x")
+    for n, f in enumerate(frames):
+        time = 1700000000 * per_second + n * per_second // 8
+        out += block(6, struct.pack(order + "IIIII", 1, time >> 32, time & 0xFFFFFFFF, len(f), len(f)) + f)
+    return out
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("unit", [None, 9, 0x8A])
+def test_captures_in_blocks(order, unit):
+    data = pcapng([frame(RANDOM, 50000, 2321), frame(RANDOM_ANSWER, 2321, 50000)], order, unit)
+    x, = objects(data)
+    assert x["took_us"] == 125000 and x["time"] == "2023-11-14T22:13:20.000000Z" and x["response"]["name"] == "TPM_RC_SUCCESS"
+    x, x2 = objects(data + pcapng([frame(RANDOM, 50001, 2321)], "<" if order == ">" else ">"))  # another section
+    assert "response" not in x2
+    assert "within a block" in complaint(data[:-3])
 
 
 def test_connections_on_any_port_in_pieces_sent_again_and_through_ipv6_and_vlans():
