@@ -316,17 +316,18 @@ static void say_memory(struct bench *b, size_t fresh)
 	const struct memory ours = memory_of(b->peer[CVTPM].pid);
 	const struct memory theirs = memory_of(b->peer[SWTPM].pid);
 
-	printf("memory of the servers, resident (written by it): cvtpm %lu (%lu) KiB, swtpm %lu "
-	       "(%lu) KiB\n",
-	       ours.resident, ours.own, theirs.resident, theirs.own);
+	printf("memory of the servers, resident (written by it): cvtpm %lu (%lu, %lu of them its "
+	       "TPM) KiB, swtpm %lu (%lu) KiB\n",
+	       ours.resident, ours.own, ours.tpm, theirs.resident, theirs.own);
 	printf("an instance of the native engine: %zu KiB, resident when new %zu, now %zu\n",
 	       b->peer[INSIDE].memory_size / 1024, fresh / 1024,
 	       peer_resident(&b->peer[INSIDE]) / 1024);
 	if (b->json)
 		fprintf(b->json,
-			"{\"memory_kib\":{\"cvtpm\":%lu,\"cvtpm_own\":%lu,\"swtpm\":%lu,"
+			"{\"memory_kib\":{\"cvtpm\":%lu,\"cvtpm_own\":%lu,\"cvtpm_tpm\":%lu,"
+			"\"swtpm\":%lu,"
 			"\"swtpm_own\":%lu,\"instance\":%zu,\"instance_new\":%zu}}\n",
-			ours.resident, ours.own, theirs.resident, theirs.own,
+			ours.resident, ours.own, ours.tpm, theirs.resident, theirs.own,
 			b->peer[INSIDE].memory_size / 1024, fresh / 1024);
 }
 

@@ -18,10 +18,10 @@
 
 _Noreturn __attribute__((format(printf, 1, 2))) void fail(const char *format, ...);
 uint64_t now_ns(void);
-/** Kibibytes that a process has resident, and of those what it has written: all that another
- *  process of the same program takes. */
+/** Kibibytes that a process has resident; of those what it has written, which is what another
+ *  process of the same program takes; and of those what is kept out of core dumps: its TPM. */
 struct memory {
-	unsigned long resident, own;
+	unsigned long resident, own, tpm;
 };
 struct memory memory_of(pid_t pid);
 

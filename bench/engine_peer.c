@@ -259,20 +259,23 @@ void peer_close(struct peer *p)
 
 struct memory memory_of(pid_t pid)
 {
+	unsigned long resident = 0, own = 0;
 	struct memory m = {0};
-	char path[64], line[128];
-	unsigned long kib;
+	char path[64], line[256];
 
-	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+	snprintf(path, sizeof path, "/proc/%d/smaps", pid);
 	FILE *file = fopen(path, "r");
 
 	if (!file)
 		fail("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof line, file)) {
-		if (sscanf(line, "Rss: %lu kB", &kib) == 1)
-			m.resident = kib;
-		if (sscanf(line, "Private_Dirty: %lu kB", &kib) == 1)
-			m.own = kib;
+		if (sscanf(line, "Rss: %lu kB", &resident) == 1)
+			m.resident += resident;
+		if (sscanf(line, "Private_Dirty: %lu kB", &own) == 1)
+			m.own += own;
+		/* The last line of a mapping; dd: MADV_DONTDUMP. */
+		if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " dd"))
+			m.tpm += own;
 	}
 	fclose(file);
 	return m;
