@@ -85,7 +85,11 @@ int cvtpm_hash_begin(struct cvtpm_hash *hash, enum cvtpm_hash_alg alg);
 int cvtpm_hash_update(struct cvtpm_hash *hash, const void *data, size_t len);
 /** Writes cvtpm_hash_size() bytes to `digest` and wipes the hash. */
 int cvtpm_hash_end(struct cvtpm_hash *hash, uint8_t *digest);
-/** The three steps in one call. */
+/** The three steps in one call, over parts that follow each other; faster than the three. Writes
+ *  nothing unless it returns 0. */
+int cvtpm_hash_parts(enum cvtpm_hash_alg alg, const struct cvtpm_octets *parts, size_t count,
+		     uint8_t *digest);
+/** The same over one. */
 int cvtpm_hash(enum cvtpm_hash_alg alg, const void *data, size_t len, uint8_t *digest);
 
 /** Begins an HMAC with a key of any length, none included.
@@ -95,6 +99,9 @@ int cvtpm_hmac_begin(struct cvtpm_hmac *hmac, enum cvtpm_hash_alg alg, const uin
 int cvtpm_hmac_update(struct cvtpm_hmac *hmac, const void *data, size_t len);
 /** Writes cvtpm_hash_size() bytes to `mac` and wipes the HMAC. */
 int cvtpm_hmac_end(struct cvtpm_hmac *hmac, uint8_t *mac);
+/** The three steps in one call, as cvtpm_hash_parts(). */
+int cvtpm_hmac_parts(enum cvtpm_hash_alg alg, struct cvtpm_octets key,
+		     const struct cvtpm_octets *parts, size_t count, uint8_t *mac);
 
 /*
  * A running hash or HMAC as bytes that any later release reads: a format of our

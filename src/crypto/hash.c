@@ -163,10 +163,21 @@ int cvtpm_hash_begin(struct cvtpm_hash *hash, enum cvtpm_hash_alg alg)
 	return 0;
 }
 
-int cvtpm_hash_update(struct cvtpm_hash *hash, const void *data, size_t len)
+static int feed(wc_HashAlg *wolf, enum wc_HashType type, const void *data, size_t len)
 {
 	const size_t most = 1u << 30; /* wolfCrypt counts in 32 bits */
 	const uint8_t *from = data;
+
+	for (size_t part; len; from += part, len -= part) {
+		part = len < most ? len : most;
+		if (wc_HashUpdate(wolf, type, from, (word32)part))
+			return CVTPM_ERR_CRYPTO;
+	}
+	return 0;
+}
+
+int cvtpm_hash_update(struct cvtpm_hash *hash, const void *data, size_t len)
+{
 	wc_HashAlg wolf;
 	int err;
 
@@ -180,11 +191,8 @@ int cvtpm_hash_update(struct cvtpm_hash *hash, const void *data, size_t len)
 	}
 	err = resume(&wolf, hash);
 	hash->len += len;
-	for (size_t part; !err && len; from += part, len -= part) {
-		part = len < most ? len : most;
-		if (wc_HashUpdate(&wolf, wolf_hash(hash->alg), from, (word32)part))
-			err = CVTPM_ERR_CRYPTO;
-	}
+	if (!err)
+		err = feed(&wolf, wolf_hash(hash->alg), data, len);
 	if (!err)
 		store(hash, &wolf);
 	cvtpm_wipe(&wolf, sizeof wolf);
@@ -203,13 +211,42 @@ int cvtpm_hash_end(struct cvtpm_hash *hash, uint8_t *digest)
 	return err;
 }
 
+/* In wolfCrypt's state from the beginning to the end. */
+static int hash_behind(enum cvtpm_hash_alg alg, struct cvtpm_octets head,
+		       const struct cvtpm_octets *parts, size_t count, uint8_t *digest)
+{
+	const enum wc_HashType type = wolf_hash(alg);
+	uint64_t len = head.len;
+	wc_HashAlg wolf;
+	int err;
+
+	if (type == WC_HASH_TYPE_NONE)
+		return CVTPM_ERR_UNSUPPORTED;
+	err = wc_HashInit(&wolf, type) ? CVTPM_ERR_CRYPTO : feed(&wolf, type, head.at, head.len);
+	for (size_t i = 0; !err && i < count; i++) {
+		if (parts[i].len > HASH_MAX_LEN - len)
+			err = CVTPM_ERR_SIZE;
+		else
+			err = feed(&wolf, type, parts[i].at, parts[i].len);
+		len += parts[i].len;
+	}
+	if (!err && wc_HashFinal(&wolf, type, digest))
+		err = CVTPM_ERR_CRYPTO;
+	cvtpm_wipe(&wolf, sizeof wolf);
+	return err;
+}
+
+int cvtpm_hash_parts(enum cvtpm_hash_alg alg, const struct cvtpm_octets *parts, size_t count,
+		     uint8_t *digest)
+{
+	return hash_behind(alg, (struct cvtpm_octets){NULL, 0}, parts, count, digest);
+}
+
 int cvtpm_hash(enum cvtpm_hash_alg alg, const void *data, size_t len, uint8_t *digest)
 {
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets part = {data, len};
 
-	CVTPM_TRY(cvtpm_hash_begin(&hash, alg));
-	CVTPM_TRY(cvtpm_hash_update(&hash, data, len));
-	return cvtpm_hash_end(&hash, digest);
+	return cvtpm_hash_parts(alg, &part, 1, digest);
 }
 
 int cvtpm_hmac_begin(struct cvtpm_hmac *hmac, enum cvtpm_hash_alg alg, const uint8_t *key,
@@ -259,6 +296,31 @@ int cvtpm_hmac_end(struct cvtpm_hmac *hmac, uint8_t *mac)
 		err = cvtpm_hash_end(&hmac->inner, mac);
 	cvtpm_wipe(digest, sizeof digest);
 	cvtpm_wipe(hmac, sizeof *hmac);
+	return err;
+}
+
+int cvtpm_hmac_parts(enum cvtpm_hash_alg alg, struct cvtpm_octets key,
+		     const struct cvtpm_octets *parts, size_t count, uint8_t *mac)
+{
+	const size_t block = cvtpm_hash_block_size(alg);
+	uint8_t pad[CVTPM_HASH_MAX_BLOCK_SIZE] = {0}, digest[CVTPM_HASH_MAX_SIZE];
+	const struct cvtpm_octets inner = {digest, cvtpm_hash_size(alg)};
+	int err = 0;
+
+	if (key.len > block)
+		err = cvtpm_hash_parts(alg, &key, 1, pad);
+	else if (key.len)
+		memcpy(pad, key.at, key.len);
+	for (size_t i = 0; i < block; i++)
+		pad[i] ^= 0x36;
+	if (!err)
+		err = hash_behind(alg, (struct cvtpm_octets){pad, block}, parts, count, digest);
+	for (size_t i = 0; i < block; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	if (!err)
+		err = hash_behind(alg, (struct cvtpm_octets){pad, block}, &inner, 1, mac);
+	cvtpm_wipe(pad, sizeof pad);
+	cvtpm_wipe(digest, sizeof digest);
 	return err;
 }
 

@@ -52,28 +52,12 @@ static int kdfa_block(const struct derivation *d, uint32_t counter, uint8_t *blo
 
 static int kdfe_block(const struct derivation *d, uint32_t counter, uint8_t *block)
 {
-	static const uint8_t zero[1];
-	struct cvtpm_hash hash;
 	uint8_t number[4];
-	int err = cvtpm_hash_begin(&hash, d->alg);
+	const struct cvtpm_octets parts[] = {{number, sizeof number},   d->z, d->label,
+					     {"", separator(d->label)}, d->u, d->v};
 
 	put32(number, counter);
-	if (!err)
-		err = cvtpm_hash_update(&hash, number, sizeof number);
-	if (!err)
-		err = cvtpm_hash_update(&hash, d->z.at, d->z.len);
-	if (!err)
-		err = cvtpm_hash_update(&hash, d->label.at, d->label.len);
-	if (!err)
-		err = cvtpm_hash_update(&hash, zero, separator(d->label));
-	if (!err)
-		err = cvtpm_hash_update(&hash, d->u.at, d->u.len);
-	if (!err)
-		err = cvtpm_hash_update(&hash, d->v.at, d->v.len);
-	if (!err)
-		return cvtpm_hash_end(&hash, block);
-	cvtpm_wipe(&hash, sizeof hash);
-	return err;
+	return cvtpm_hash_parts(d->alg, parts, sizeof parts / sizeof *parts, block);
 }
 
 /* The blocks one after the other; of the last its beginning. */

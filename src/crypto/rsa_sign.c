@@ -98,17 +98,11 @@ int rsa_mgf1_xor(enum cvtpm_hash_alg alg, const uint8_t *seed, size_t seed_len, 
 {
 	const size_t hash_size = cvtpm_hash_size(alg);
 	uint8_t block[CVTPM_HASH_MAX_SIZE], counter[4] = {0};
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets parts[] = {{seed, seed_len}, {counter, sizeof counter}};
 	int err = 0;
 
 	for (size_t done = 0; !err && done < len; done += hash_size, counter[3]++) {
-		err = cvtpm_hash_begin(&hash, alg);
-		if (!err)
-			err = cvtpm_hash_update(&hash, seed, seed_len);
-		if (!err)
-			err = cvtpm_hash_update(&hash, counter, sizeof counter);
-		if (!err)
-			err = cvtpm_hash_end(&hash, block);
+		err = cvtpm_hash_parts(alg, parts, 2, block);
 		for (size_t i = 0; !err && i < hash_size && done + i < len; i++)
 			data[done + i] ^= block[i];
 	}
@@ -121,13 +115,10 @@ static int salted_hash(enum cvtpm_hash_alg alg, const uint8_t *digest, const uin
 		       size_t salt_len, uint8_t *out)
 {
 	static const uint8_t zeros[8];
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets parts[] = {
+		{zeros, sizeof zeros}, {digest, cvtpm_hash_size(alg)}, {salt, salt_len}};
 
-	CVTPM_TRY(cvtpm_hash_begin(&hash, alg));
-	CVTPM_TRY(cvtpm_hash_update(&hash, zeros, sizeof zeros));
-	CVTPM_TRY(cvtpm_hash_update(&hash, digest, cvtpm_hash_size(alg)));
-	CVTPM_TRY(cvtpm_hash_update(&hash, salt, salt_len));
-	return cvtpm_hash_end(&hash, out);
+	return cvtpm_hash_parts(alg, parts, sizeof parts / sizeof *parts, out);
 }
 
 size_t cvtpm_rsapss_max_salt(unsigned bits, enum cvtpm_hash_alg alg)

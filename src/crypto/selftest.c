@@ -31,6 +31,9 @@ static int test_hmac(void)
 	CVTPM_TRY(cvtpm_hmac_begin(&hmac, CVTPM_SHA256, (const uint8_t *)"Jefe", 4));
 	CVTPM_TRY(cvtpm_hmac_update(&hmac, message, sizeof message - 1));
 	CVTPM_TRY(cvtpm_hmac_end(&hmac, mac));
+	CVTPM_TRY(expect(mac, hmac_of_rfc4231, sizeof mac));
+	CVTPM_TRY(cvtpm_hmac_parts(CVTPM_SHA256, CVTPM_TEXT("Jefe"),
+				   &(struct cvtpm_octets){message, sizeof message - 1}, 1, mac));
 	return expect(mac, hmac_of_rfc4231, sizeof mac);
 }
 

@@ -52,13 +52,9 @@ static int make_key_id(const struct cvtpm_ecc_public *key, uint8_t key_id[20])
 {
 	size_t size = cvtpm_curve_size(key->curve);
 	uint8_t digest[CVTPM_HASH_MAX_SIZE];
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets parts[] = {{"\x04", 1}, {key->x, size}, {key->y, size}};
 
-	CVTPM_TRY(cvtpm_hash_begin(&hash, CVTPM_SHA256));
-	CVTPM_TRY(cvtpm_hash_update(&hash, &(uint8_t){0x04}, 1));
-	CVTPM_TRY(cvtpm_hash_update(&hash, key->x, size));
-	CVTPM_TRY(cvtpm_hash_update(&hash, key->y, size));
-	CVTPM_TRY(cvtpm_hash_end(&hash, digest));
+	CVTPM_TRY(cvtpm_hash_parts(CVTPM_SHA256, parts, sizeof parts / sizeof *parts, digest));
 	memcpy(key_id, digest, 20);
 	return 0;
 }

@@ -73,13 +73,9 @@ static MDB_val val(const void *data, size_t len)
 static int record_digest(const char *key, size_t key_len, const void *value, size_t len,
 			 uint8_t digest[DIGEST_SIZE])
 {
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets parts[] = {{key, key_len}, {"", 1}, {value, len}};
 
-	CVTPM_TRY(cvtpm_hash_begin(&hash, CVTPM_SHA256));
-	CVTPM_TRY(cvtpm_hash_update(&hash, key, key_len));
-	CVTPM_TRY(cvtpm_hash_update(&hash, "", 1));
-	CVTPM_TRY(cvtpm_hash_update(&hash, value, len));
-	return cvtpm_hash_end(&hash, digest);
+	return cvtpm_hash_parts(CVTPM_SHA256, parts, sizeof parts / sizeof *parts, digest);
 }
 
 /* Finds the value inside what is stored, and checks it. */

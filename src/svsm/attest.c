@@ -154,12 +154,10 @@ static int get_report(struct cvtpm_svsm *svsm, const struct answer *answer)
 {
 	struct cvtpm_snp_provider *provider = svsm->config.provider;
 	uint8_t data[SNP_REPORT_DATA_SIZE], *report = svsm->work.attest.report;
-	struct cvtpm_hash hash;
+	const struct cvtpm_octets parts[] = {{svsm->work.attest.nonce, NONCE_SIZE},
+					     {svsm->work.attest.manifest, answer->manifest_len}};
 
-	CVTPM_TRY(cvtpm_hash_begin(&hash, CVTPM_SHA512));
-	CVTPM_TRY(cvtpm_hash_update(&hash, svsm->work.attest.nonce, NONCE_SIZE));
-	CVTPM_TRY(cvtpm_hash_update(&hash, svsm->work.attest.manifest, answer->manifest_len));
-	CVTPM_TRY(cvtpm_hash_end(&hash, data));
+	CVTPM_TRY(cvtpm_hash_parts(CVTPM_SHA512, parts, sizeof parts / sizeof *parts, data));
 	CVTPM_TRY(provider->ops->report(provider, data, report));
 	return memcmp(snp_report_report_data(report), data, sizeof data) == 0 ? 0
 									      : CVTPM_ERR_FORMAT;

@@ -7,15 +7,8 @@
 static int digest_of(TPM_ALG_ID alg, const struct cvtpm_octets *parts, size_t count,
 		     TPM2B_DIGEST *digest)
 {
-	struct cvtpm_hash hash;
-	int err = cvtpm_hash_begin(&hash, (enum cvtpm_hash_alg)alg);
-
-	for (size_t i = 0; i < count && !err; i++)
-		err = cvtpm_hash_update(&hash, parts[i].at, parts[i].len);
-	if (!err)
-		err = cvtpm_hash_end(&hash, digest->buffer);
 	digest->size = (uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)alg);
-	return err;
+	return cvtpm_hash_parts((enum cvtpm_hash_alg)alg, parts, count, digest->buffer);
 }
 
 static size_t secret_of(const struct client_session *s, const TPM2B_AUTH *auth,
@@ -38,16 +31,13 @@ static int hmac_of(const struct client_session *s, const TPM2B_AUTH *auth, bool 
 {
 	uint8_t secret[2 * MAX_DIGEST_SIZE];
 	size_t len = secret_of(s, auth, secret);
-	struct cvtpm_hmac hmac;
 	int err = 0;
 
 	mac->size = 0;
 	if (len || always) {
-		err = cvtpm_hmac_begin(&hmac, (enum cvtpm_hash_alg)s->authHash, secret, len);
-		for (size_t i = 0; i < count && !err; i++)
-			err = cvtpm_hmac_update(&hmac, parts[i].at, parts[i].len);
-		if (!err)
-			err = cvtpm_hmac_end(&hmac, mac->buffer);
+		err = cvtpm_hmac_parts((enum cvtpm_hash_alg)s->authHash,
+				       (struct cvtpm_octets){secret, len}, parts, count,
+				       mac->buffer);
 		mac->size = (uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)s->authHash);
 	}
 	cvtpm_wipe(secret, sizeof secret);

@@ -18,33 +18,22 @@ uint16_t hash_size(TPM_ALG_ID alg)
 tpm_rc tpm_hash(struct tpm *t, TPM_ALG_ID alg, const struct cvtpm_octets *parts, size_t count,
 		TPM2B_DIGEST *digest)
 {
-	struct cvtpm_hash hash;
-	int err = cvtpm_hash_begin(&hash, (enum cvtpm_hash_alg)alg);
-
 	TRY(selftest_need(t, alg));
-	for (size_t i = 0; i < count && !err; i++)
-		err = cvtpm_hash_update(&hash, parts[i].at, parts[i].len);
-	if (!err)
-		err = cvtpm_hash_end(&hash, digest->buffer);
+	if (cvtpm_hash_parts((enum cvtpm_hash_alg)alg, parts, count, digest->buffer))
+		return tpm_fail(t, "a hash could not be computed");
 	digest->size = hash_size(alg);
-	return err ? tpm_fail(t, "a hash could not be computed") : TPM_RC_SUCCESS;
+	return TPM_RC_SUCCESS;
 }
 
 tpm_rc tpm_hmac(struct tpm *t, TPM_ALG_ID alg, struct cvtpm_octets key,
 		const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *mac)
 {
-	struct cvtpm_hmac hmac;
-	int err;
-
 	TRY(selftest_need(t, alg));
 	TRY(selftest_need(t, TPM_ALG_HMAC));
-	err = cvtpm_hmac_begin(&hmac, (enum cvtpm_hash_alg)alg, key.at, key.len);
-	for (size_t i = 0; i < count && !err; i++)
-		err = cvtpm_hmac_update(&hmac, parts[i].at, parts[i].len);
-	if (!err)
-		err = cvtpm_hmac_end(&hmac, mac->buffer);
+	if (cvtpm_hmac_parts((enum cvtpm_hash_alg)alg, key, parts, count, mac->buffer))
+		return tpm_fail(t, "an HMAC could not be computed");
 	mac->size = hash_size(alg);
-	return err ? tpm_fail(t, "an HMAC could not be computed") : TPM_RC_SUCCESS;
+	return TPM_RC_SUCCESS;
 }
 
 bool bytes_equal(struct cvtpm_octets a, struct cvtpm_octets b)

@@ -62,6 +62,7 @@ static int no_entropy(void *context, uint8_t *out, size_t len)
 static void hashes_agree_with_openssl(void **state)
 {
 	uint8_t data[700], ours[CVTPM_HASH_MAX_SIZE], theirs[EVP_MAX_MD_SIZE];
+	struct cvtpm_hash hash;
 	unsigned len;
 
 	(void)state;
@@ -73,6 +74,10 @@ static void hashes_agree_with_openssl(void **state)
 						    EVP_get_digestbyname(hashes[h].name), NULL),
 					 1);
 			assert_int_equal(len, cvtpm_hash_size(hashes[h].alg));
+			assert_memory_equal(ours, theirs, len);
+			assert_int_equal(cvtpm_hash_begin(&hash, hashes[h].alg), 0);
+			assert_int_equal(cvtpm_hash_update(&hash, data, n), 0);
+			assert_int_equal(cvtpm_hash_end(&hash, ours), 0);
 			assert_memory_equal(ours, theirs, len);
 		}
 }
@@ -98,6 +103,12 @@ static void a_hash_may_be_fed_in_pieces_and_copied(void **state)
 					 0);
 			assert_int_equal(cvtpm_hash_end(&copy, fork), 0);
 			assert_memory_equal(whole, fork, cvtpm_hash_size(hashes[h].alg));
+
+			const struct cvtpm_octets parts[] = {
+				{data, cut}, {NULL, 0}, {data + cut, sizeof data - cut}};
+
+			assert_int_equal(cvtpm_hash_parts(hashes[h].alg, parts, 3, pieces), 0);
+			assert_memory_equal(whole, pieces, cvtpm_hash_size(hashes[h].alg));
 		}
 }
 
@@ -111,6 +122,8 @@ static void an_unknown_hash_is_unsupported(void **state)
 	assert_int_equal(cvtpm_hash_begin(&hash, (enum cvtpm_hash_alg)0x0012),
 			 CVTPM_ERR_UNSUPPORTED);
 	assert_int_equal(cvtpm_hash((enum cvtpm_hash_alg)0, "", 0, digest), CVTPM_ERR_UNSUPPORTED);
+	assert_int_equal(cvtpm_hmac_parts((enum cvtpm_hash_alg)0, CVTPM_TEXT(""), NULL, 0, digest),
+			 CVTPM_ERR_UNSUPPORTED);
 }
 
 static void hmacs_agree_with_openssl(void **state)
@@ -129,6 +142,15 @@ static void hmacs_agree_with_openssl(void **state)
 			assert_int_equal(cvtpm_hmac_end(&hmac, ours), 0);
 			assert_non_null(HMAC(EVP_get_digestbyname(hashes[h].name), key, (int)k,
 					     data, k % sizeof data, theirs, &len));
+			assert_memory_equal(ours, theirs, len);
+
+			const size_t n = k % sizeof data, cut = n / 3;
+			const struct cvtpm_octets parts[] = {{data, cut}, {data + cut, n - cut}};
+
+			assert_int_equal(cvtpm_hmac_parts(hashes[h].alg,
+							  (struct cvtpm_octets){key, k}, parts, 2,
+							  ours),
+					 0);
 			assert_memory_equal(ours, theirs, len);
 		}
 }
