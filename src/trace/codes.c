@@ -39,7 +39,7 @@ static const struct row rows[] = {
 				     "AUTHWRITE ..., or an empty policy)"),
 	ROW(TPM_RC_REBOOT, "a TPM reset is needed before the TPM goes on"),
 	ROW(TPM_RC_UNBALANCED, "hash and symmetric key size of a protection do not match"),
-	ROW(TPM_RC_COMMAND_SIZE, "commandSize is not the number of bytes that came"),
+	ROW(TPM_RC_COMMAND_SIZE, "the size in the header is not the number of bytes that came"),
 	ROW(TPM_RC_COMMAND_CODE, "this TPM does not have the command"),
 	ROW(TPM_RC_AUTHSIZE, "authorizationSize is too small, or reaches beyond the command"),
 	ROW(TPM_RC_AUTH_CONTEXT, "this command takes no sessions at all"),

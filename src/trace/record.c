@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,6 +140,9 @@ static int open_file(struct record *r, const char **why)
 	*why = "others than its owner may read or write it: chmod 600 it, or name another";
 	if (st.st_mode & 077)
 		return CVTPM_ERR_POLICY;
+	*why = "another process writes it: name another";
+	if (flock(r->fd, LOCK_EX | LOCK_NB) < 0)
+		return CVTPM_ERR_BUSY;
 	if (st.st_size)
 		return find_end(r, why);
 	file_header(header);

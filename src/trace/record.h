@@ -62,7 +62,8 @@ struct record {
 };
 
 /** Opens `path`, which is made with mode 0600, or is a file of this kind, to which is appended;
- *  an unfinished frame at its end goes. CVTPM_ERR_IO, CVTPM_ERR_PARAM: logged. */
+ *  an unfinished frame at its end goes. CVTPM_ERR_IO; CVTPM_ERR_PARAM: another file;
+ *  CVTPM_ERR_POLICY: others may read it; CVTPM_ERR_BUSY: another process writes it: logged. */
 int record_open(struct record *r, const char *path, bool secrets,
 		const struct cvtpm_platform *platform);
 /** Says what is missing, if something is. Nothing happens where nothing is open. */

@@ -116,7 +116,9 @@ void trace_value_text(const struct trace_show *show, const struct trace_exchange
 		return;
 	}
 	text[0] = 0;
-	if (n->broken)
+	if (n->broken && !bytes.len)
+		snprintf(text, size, "missing");
+	else if (n->broken)
 		snprintf(text, size, "%zu byte%s not decoded ", bytes.len, s);
 	else if (n->encrypted)
 		snprintf(text, size, "encrypted, %zu byte%s ", bytes.len, s);

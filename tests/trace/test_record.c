@@ -162,6 +162,18 @@ static void a_file_is_appended_to_and_an_unfinished_frame_goes(void **state)
 	assert_int_equal(frames(b, &has_secret), 4);
 }
 
+static void a_file_has_one_writer(void **state)
+{
+	struct bench *b = *state;
+	struct record other;
+
+	assert_int_equal(record_open(&b->record, b->path, false, &b->platform), 0);
+	assert_int_equal(record_open(&other, b->path, false, &b->platform), CVTPM_ERR_BUSY);
+	record_close(&b->record);
+	assert_int_equal(record_open(&other, b->path, false, &b->platform), 0);
+	record_close(&other);
+}
+
 static void what_is_no_trace_of_ours_is_left_alone(void **state)
 {
 	struct bench *b = *state;
@@ -201,6 +213,7 @@ static void a_full_disk_is_told_once_and_leaves_whole_frames(void **state)
 	b->log[0] = 0;
 	exchange(b);
 	exchange(b);
+	assert_int_equal(frames(b, &has_secret), 2);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_non_null(strstr(b->log, "cannot be written"));
 	assert_null(strstr(strstr(b->log, "cannot be written") + 1, "cannot be written"));
@@ -222,6 +235,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_file_is_appended_to_and_an_unfinished_frame_goes,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_has_one_writer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_trace_of_ours_is_left_alone, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_told_once_and_leaves_whole_frames,
