@@ -295,16 +295,34 @@ static bool salt_is_missing(const struct question *q)
 	       !q->in.StartAuthSession.encryptedSalt.size;
 }
 
+static bool is_pin_handle(const struct question *q, TPM_HANDLE handle)
+{
+	for (size_t i = 0; i < MAX_INDICES; i++)
+		if (q->w->indices[i].in_use && is_pin(&q->w->indices[i]) &&
+		    q->w->indices[i].e.handle[NATIVE] == handle)
+			return true;
+	return false;
+}
+
+/* A policy asks for its authValue. */
+static bool is_pin_in_policy(const struct question *q)
+{
+	for (unsigned n = 0; n < q->p->session_count; n++) {
+		const struct client_session *s = &q->p->sessions[NATIVE][n];
+
+		if (HANDLE_TYPE(s->handle) == TPM_HT_POLICY_SESSION &&
+		    (s->with_auth || s->password) && is_pin_handle(q, q->in.handle[n]))
+			return true;
+	}
+	return false;
+}
+
 /* Part 3, 5.1: of several errors any may be told. */
 static bool bind_is_wrong_too(const struct question *q)
 {
 	const struct world_key *key = key_of(q, 1);
 
-	for (size_t i = 0; i < MAX_INDICES; i++)
-		if (q->w->indices[i].in_use && is_pin(&q->w->indices[i]) &&
-		    q->w->indices[i].e.handle[NATIVE] == q->in.handle[1])
-			return true;
-	return key && key->public_only;
+	return is_pin_handle(q, q->in.handle[1]) || (key && key->public_only);
 }
 
 static bool is_no_sequence(const struct question *q)
@@ -337,6 +355,12 @@ static bool external_exponent_is_refused(const struct question *q)
 static bool imported_exponent_is_refused(const struct question *q)
 {
 	return exponent_is_refused(&q->in.Import.objectPublic.publicArea);
+}
+
+/* Its two halves were spoilt. */
+static bool is_spoilt_rsa(const struct question *q)
+{
+	return q->p->mangled && q->in.Import.objectPublic.publicArea.type == TPM_ALG_RSA;
 }
 
 /* Of a public area alone. */
@@ -545,6 +569,7 @@ static const struct {
 	 external_exponent_is_refused},
 	{"RSA exponents", TPM_CC_Import, RC_P(2, TPM_RC_VALUE), SUCCESS,
 	 imported_exponent_is_refused},
+	{"The halves of an RSA key", TPM_CC_Import, TPM_RC_BINDING, SUCCESS, is_spoilt_rsa},
 	{"Names", 0, ANY, ANY, name_is_long},
 	{"Room", TPM_CC_NV_DefineSpace, SUCCESS, RC_P(2, TPM_RC_SIZE), is_large},
 	{"Room", TPM_CC_NV_DefineSpace, RC_P(2, TPM_RC_ATTRIBUTES), RC_P(2, TPM_RC_SIZE), is_large},
@@ -563,6 +588,8 @@ static const struct {
 	 counter_is_signed},
 	{"Signed comparisons", TPM_CC_PolicyCounterTimer, SUCCESS, TPM_RC_POLICY,
 	 counter_is_signed},
+	{"The authValue of a PIN index in a policy", 0, TPM_RC_AUTH_UNAVAILABLE, ANY,
+	 is_pin_in_policy},
 	{"Where libtpms fails", 0, TPM_RC_AUTH_UNAVAILABLE, TPM_RC_FAILURE, uses_public_only},
 	{"Where libtpms fails", 0, TPM_RC_AUTH_TYPE, TPM_RC_FAILURE, uses_public_only},
 	{"Where libtpms fails", TPM_CC_RSA_Encrypt, TPM_RC_VALUE, TPM_RC_FAILURE,

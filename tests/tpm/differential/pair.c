@@ -183,14 +183,8 @@ void use_session(struct pair *p, unsigned n, const struct world_session *session
 
 void use_index(struct world *w, struct pair *p, unsigned n, struct world_index *index)
 {
-	unsigned type = (index->public.attributes & TPMA_NV_TPM_NT) >> TPMA_NV_TPM_NT_SHIFT;
-
 	(void)w;
 	p->entity[n] = index->e;
-	/* whether a policy with PolicyAuthValue counts there is a known difference */
-	if ((type == TPM_NT_PIN_FAIL || type == TPM_NT_PIN_PASS) &&
-	    p->command->handles[n].role == USER)
-		p->entity[n].policyAlg = TPM_ALG_NULL;
 }
 
 void use_hierarchy(struct world *w, struct pair *p, unsigned n, TPM_HANDLE hierarchy)
@@ -461,8 +455,10 @@ static tpm_rc judge(struct world *w, struct pair *p, const tpm_rc rc[SIDES])
 {
 	if (rc[NATIVE] != rc[OTHER]) {
 		if (difference_is_explained(w, p, rc[NATIVE], rc[OTHER])) {
-			w->diverged |=
-				rc[NATIVE] == 0 || rc[OTHER] == 0 || rc[OTHER] == TPM_RC_FAILURE;
+			/* and where the other has compared an authValue, it may have counted it */
+			w->diverged |= rc[NATIVE] == 0 || rc[OTHER] == 0 ||
+				       rc[OTHER] == TPM_RC_FAILURE ||
+				       rc[NATIVE] == TPM_RC_AUTH_UNAVAILABLE;
 			return NO_ANSWER;
 		}
 		snprintf(w->signature, sizeof w->signature, "%s%s: %03x, libtpms %03x",
