@@ -66,13 +66,19 @@ static bool mangle_field(struct world *w, const struct command *c, uint8_t *byte
 			 const size_t len[SIDES])
 {
 	static struct leaves l[SIDES]; /* too large for a stack */
+	const struct leaf *leaf;
 
 	EACH_SIDE (s)
 		find_leaves(&l[s], c, bytes[s], len[s]);
 	if (!l[NATIVE].count || len[NATIVE] != len[OTHER] ||
 	    l[NATIVE].parameters_at != l[OTHER].parameters_at)
 		return false;
-	change_leaf(w, &l[NATIVE].leaf[pick(w, l[NATIVE].count)], bytes);
+	leaf = &l[NATIVE].leaf[pick(w, l[NATIVE].count)];
+	/* with another size the bytes behind it are other fields: they must be the same */
+	if (leaf->type->kind >= TYPE_BUFFER &&
+	    memcmp(bytes[NATIVE] + leaf->at, bytes[OTHER] + leaf->at, len[NATIVE] - leaf->at) != 0)
+		return false;
+	change_leaf(w, leaf, bytes);
 	return true;
 }
 

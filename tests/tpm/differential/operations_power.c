@@ -61,28 +61,29 @@ static void forgive_tries(struct world *w)
 
 /* After an end that was not orderly an authorisation that dictionary attack protects may
  * count as failed. libtpms forgets it at a TPM2_Startup that it refuses, `again`, and in a run
- * that began in lockout. And whether the time before _TPM_Init counts for the tries of then is
- * each TPM's matter. */
+ * whose start counted nothing, in lockout or with the protection off. And whether the time before
+ * _TPM_Init counts for the tries of then is each TPM's matter. */
 static void look_at_tries(struct world *w, bool again)
 {
 	BEGIN(w, GetCapability);
+	const TPMS_TAGGED_PROPERTY *property =
+		out[OTHER]->capabilityData.data.tpmProperties.tpmProperty;
 	uint32_t tries[SIDES];
 
 	p.no_faults = p.no_extra = true;
 	in->capability = TPM_CAP_TPM_PROPERTIES;
 	in->property = TPM_PT_LOCKOUT_COUNTER;
-	in->propertyCount = 2; /* and TPM_PT_MAX_AUTH_FAIL */
+	in->propertyCount = 3; /* and TPM_PT_MAX_AUTH_FAIL, TPM_PT_LOCKOUT_INTERVAL */
 	if (pair_run(w, &p))
 		return;
 	EACH_SIDE (s)
 		tries[s] = out[s]->capabilityData.data.tpmProperties.tpmProperty[0].value;
 	if (tries[NATIVE] != tries[OTHER] &&
-	    !((again || w->began_locked) && tries[NATIVE] == tries[OTHER] + 1))
+	    !((again || w->counted_none) && tries[NATIVE] == tries[OTHER] + 1))
 		differ(w, "Startup: failed tries: native %u, libtpms %u", tries[NATIVE],
 		       tries[OTHER]);
 	w->diverged |= tries[NATIVE] != tries[OTHER];
-	w->began_locked =
-		tries[OTHER] >= out[OTHER]->capabilityData.data.tpmProperties.tpmProperty[1].value;
+	w->counted_none = property[0].value >= property[1].value || property[2].value == 0;
 	if (tries[NATIVE] && chance(w, 50))
 		w->time_stands = true;
 	else if (!w->diverged && !w->differs)
