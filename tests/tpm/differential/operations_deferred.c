@@ -610,7 +610,7 @@ static void duplication_select(struct world *w)
 }
 
 const struct operation operations_deferred[] = {
-	{"policy-at-use", 30, policy_at_use},
+	{"policy-at-use", 18, policy_at_use},
 	{"duplication-select", 5, duplication_select},
 	{NULL, 0, NULL},
 };

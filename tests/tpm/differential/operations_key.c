@@ -312,6 +312,6 @@ const struct operation operations_key[] = {
 	{"ecdh-keygen", 6, ecdh_keygen},
 	{"ecdh-zgen", 6, ecdh_zgen},
 	{"ecc-parameters", 1, ecc_parameters},
-	{"rsa", 8, rsa},
+	{"rsa", 20, rsa},
 	{NULL, 0, NULL},
 };

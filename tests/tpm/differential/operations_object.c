@@ -165,9 +165,8 @@ static void certify_creation(struct world *w, const struct world_key *key, const
 	pair_run(w, &p);
 }
 
-static void create_primary(struct world *w)
+static void primary_of_kind(struct world *w, enum key_kind kind)
 {
-	enum key_kind kind = pick_kind(w);
 	struct world_key *key = room_for_key(w);
 	BEGIN(w, CreatePrimary);
 
@@ -199,6 +198,19 @@ static void create_primary(struct world *w)
 		certify_creation(w, key, &p);
 }
 
+static void create_primary(struct world *w)
+{
+	primary_of_kind(w, pick_kind(w));
+}
+
+/* A parent, made where there is none. */
+static struct world_key *a_parent(struct world *w, uint32_t kinds)
+{
+	if (!pick_key(w, kinds))
+		primary_of_kind(w, KEY_STORAGE);
+	return w->differs || w->diverged ? NULL : pick_key(w, kinds);
+}
+
 static void fit_to_parent(struct world *w, const struct world_key *parent, TPMT_PUBLIC *t)
 {
 	if (!(parent->public[NATIVE].objectAttributes & TPMA_OBJECT_FIXEDTPM) && chance(w, 95)) {
@@ -216,9 +228,44 @@ static void fit_to_parent(struct world *w, const struct world_key *parent, TPMT_
 	}
 }
 
+static void load_stored(struct world *w, const struct world_stored *stored,
+			struct world_key *parent)
+{
+	struct world_key *key = room_for_key(w);
+	BEGIN(w, Load);
+	struct Load_in *other;
+
+	if (!key || !parent->kind || key == parent || w->differs)
+		return;
+	use_key(&p, 0, parent);
+	other = pair_split(&p);
+	p.unlike = !stored->key.same;
+	in->inPrivate = stored->private[NATIVE];
+	other->inPrivate = stored->private[OTHER];
+	in->inPublic.publicArea = stored->key.public[NATIVE];
+	other->inPublic.publicArea = stored->key.public[OTHER];
+	if (pair_run(w, &p))
+		return;
+	*key = stored->key;
+	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
+	EACH_SIDE (s)
+		check_name(w, "Load", s, &out[s]->name, &key->public[s]);
+}
+
+static void load(struct world *w)
+{
+	const struct world_stored *stored = &w->stored[pick(w, MAX_STORED)];
+	struct world_key *parent = stored->kind ? key_named(w, &stored->key.parent[NATIVE]) : NULL;
+
+	if (!parent && stored->kind && chance(w, 3))
+		parent = pick_key(w, ANY_PARENT);
+	if (parent)
+		load_stored(w, stored, parent);
+}
+
 static void create(struct world *w)
 {
-	struct world_key *parent = pick_key(w, chance(w, 95) ? ANY_PARENT : ANY_KEY);
+	struct world_key *parent = a_parent(w, chance(w, 95) ? ANY_PARENT : ANY_KEY);
 	struct world_stored *place = &w->stored[pick(w, MAX_STORED)];
 	enum key_kind kind = pick_kind(w);
 	BEGIN(w, Create);
@@ -238,6 +285,8 @@ static void create(struct world *w)
 		place->key.public[s] = out[s]->outPublic.publicArea;
 		place->private[s] = out[s]->outPrivate;
 	}
+	if (chance(w, 60))
+		load_stored(w, place, parent);
 }
 
 static void create_loaded(struct world *w)
@@ -277,36 +326,6 @@ static void create_loaded(struct world *w)
 		check_name(w, "CreateLoaded", s, &out[s]->name, &key->public[s]);
 	}
 	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
-}
-
-static void load(struct world *w)
-{
-	struct world_stored *stored = &w->stored[pick(w, MAX_STORED)];
-	struct world_key *parent = stored->kind ? key_named(w, &stored->key.parent[NATIVE]) : NULL,
-			 *key;
-	BEGIN(w, Load);
-	struct Load_in *other;
-
-	if (!parent && stored->kind && chance(w, 3))
-		parent = pick_key(w, ANY_PARENT);
-	if (!parent)
-		return;
-	key = room_for_key(w);
-	if (!key || !parent->kind || key == parent || w->differs)
-		return;
-	use_key(&p, 0, parent);
-	other = pair_split(&p);
-	p.unlike = !stored->key.same;
-	in->inPrivate = stored->private[NATIVE];
-	other->inPrivate = stored->private[OTHER];
-	in->inPublic.publicArea = stored->key.public[NATIVE];
-	other->inPublic.publicArea = stored->key.public[OTHER];
-	if (pair_run(w, &p))
-		return;
-	*key = stored->key;
-	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
-	EACH_SIDE (s)
-		check_name(w, "Load", s, &out[s]->name, &key->public[s]);
 }
 
 /* ---- the same object on both sides ---- */
@@ -417,7 +436,7 @@ static void load_external(struct world *w)
 /* An object in the clear becomes a child of a parent. */
 static void import_plain(struct world *w)
 {
-	struct world_key *parent = pick_key(w, ANY_PARENT);
+	struct world_key *parent = a_parent(w, ANY_PARENT);
 	struct world_stored *place = &w->stored[pick(w, MAX_STORED)];
 	enum key_kind kind = pick_given_kind(w);
 	TPMT_SENSITIVE s = {0};
@@ -449,13 +468,16 @@ static void import_plain(struct world *w)
 		place->private[side] = out[side]->outPrivate;
 		place->key.parent[side] = parent->e.name[side];
 	}
+	if (chance(w, 60))
+		load_stored(w, place, parent);
 }
 
 /* ---- moving: from either side's parent to the other's, or one's own ---- */
 
-static void import_duplicate(struct world *w, const struct world_key *key,
-			     const struct world_key *parent, const struct pair *from, bool crossed)
+static void import_duplicate(struct world *w, const struct world_key *duplicated,
+			     struct world_key *parent, const struct pair *from, bool crossed)
 {
+	const struct world_key key = *duplicated; /* which may have to make room */
 	struct world_stored *place = &w->stored[pick(w, MAX_STORED)];
 	BEGIN(w, Import);
 	struct Import_in *to[SIDES] = {in, NULL};
@@ -469,20 +491,22 @@ static void import_duplicate(struct world *w, const struct world_key *key,
 		to[s]->encryptionKey = from->in[f].Duplicate.encryptionKeyIn.size
 					       ? from->in[f].Duplicate.encryptionKeyIn
 					       : d->encryptionKeyOut;
-		to[s]->objectPublic.publicArea = key->public[f];
+		to[s]->objectPublic.publicArea = key.public[f];
 		to[s]->duplicate = d->duplicate;
 		to[s]->inSymSeed = d->outSymSeed;
 		to[s]->symmetricAlg = from->in[f].Duplicate.symmetricAlg;
 	}
 	if (pair_run(w, &p))
 		return;
-	place->kind = key->kind;
-	place->key = *key;
+	place->kind = key.kind;
+	place->key = key;
 	EACH_SIDE (s) {
 		place->private[s] = out[s]->outPrivate;
 		place->key.parent[s] = parent->e.name[s];
-		place->key.public[s] = key->public[crossed ? (enum side) !s : s];
+		place->key.public[s] = key.public[crossed ? (enum side) !s : s];
 	}
+	if (chance(w, 60))
+		load_stored(w, place, parent);
 }
 
 static void duplicate(struct world *w)
@@ -522,9 +546,18 @@ static void duplicate(struct world *w)
 	}
 }
 
+/* A key whose parent is here too; if there is none, any. */
+static struct world_key *pick_child(struct world *w)
+{
+	for (size_t i = 0; i < MAX_KEYS; i++)
+		if (w->keys[i].kind && key_named(w, &w->keys[i].parent[NATIVE]))
+			return &w->keys[i];
+	return pick_key(w, ANY_KEY);
+}
+
 static void object_change_auth(struct world *w)
 {
-	struct world_key *key = pick_key(w, ANY_KEY);
+	struct world_key *key = pick_child(w);
 	struct world_key *parent = key ? key_named(w, &key->parent[NATIVE]) : NULL;
 	struct world_stored *place = &w->stored[pick(w, MAX_STORED)];
 	BEGIN(w, ObjectChangeAuth);
@@ -543,6 +576,8 @@ static void object_change_auth(struct world *w)
 	place->key.e.auth = in->newAuth;
 	EACH_SIDE (s)
 		place->private[s] = out[s]->outPrivate;
+	if (chance(w, 50))
+		load_stored(w, place, parent);
 }
 
 static void read_public(struct world *w)
@@ -580,7 +615,7 @@ static void unseal(struct world *w)
 /* A credential for an object, made by the other TPM, whose key is known by its public area. */
 static void credential(struct world *w)
 {
-	struct world_key *key = pick_key(w, KIND(KEY_STORAGE)), *object = pick_key(w, ANY_KEY);
+	struct world_key *key = a_parent(w, KIND(KEY_STORAGE)), *object = pick_key(w, ANY_KEY);
 	TPM2B_DIGEST secret;
 	struct pair made;
 
@@ -624,7 +659,7 @@ const struct operation operations_object[] = {
 	{"create-primary", 30, create_primary}, {"create", 24, create},
 	{"create-loaded", 12, create_loaded},   {"load", 40, load},
 	{"load-external", 25, load_external},   {"import-plain", 10, import_plain},
-	{"duplicate", 12, duplicate},           {"object-change-auth", 12, object_change_auth},
+	{"duplicate", 12, duplicate},           {"object-change-auth", 20, object_change_auth},
 	{"read-public", 8, read_public},        {"unseal", 14, unseal},
-	{"credential", 10, credential},         {NULL, 0, NULL},
+	{"credential", 24, credential},         {NULL, 0, NULL},
 };

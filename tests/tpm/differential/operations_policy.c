@@ -387,4 +387,4 @@ static void policy(struct world *w)
 		session_flush_both(w, s);
 }
 
-const struct operation operations_policy[] = {{"policy", 30, policy}, {NULL, 0, NULL}};
+const struct operation operations_policy[] = {{"policy", 22, policy}, {NULL, 0, NULL}};
