@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 PRODUCTS := cvtpm lib/libcvtpm.a lib/libcvtpm-core.a
 SECONDS ?= 600
 
-.PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt deps-clients deps-coverage demo test test-web test-guest test-libvirt test-clients test-keylime test-second-opinion test-differential coverage fuzz bench bench-guest install format clean help
+.PHONY: all deps deps-web deps-guest deps-keylime deps-libvirt deps-clients deps-coverage demo test test-web test-guest test-libvirt test-clients test-suites test-keylime test-second-opinion test-differential coverage fuzz bench bench-guest install format clean help
 
 all: $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet $(PRODUCTS)
@@ -20,7 +20,8 @@ help:
 	@echo "make test-web the page of cvtpm verify --html in headless Chromium; leaves pictures"
 	@echo "make test-guest  stock Linux guests under QEMU find the TPM, measure into it, quote; reset, save, migrate"
 	@echo "make test-libvirt libvirt's domains with our swtpm: start, save, restore, reset, snapshot, secret (root)"
-	@echo "make test-clients  the native engine under tpm2-tss's ESAPI, IBM's tools and tpm2-abrmd (ENGINE=libtpms: that one)"
+	@echo "make test-clients  the native engine under other people's stacks and programs: docs/clients.md (ENGINE=libtpms: that one)"
+	@echo "make test-suites  the test suites of Go's TPM libraries on the native engine (network, Go; ENGINE=libtpms)"
 	@echo "make test-keylime  a stock Keylime attests and refuses a machine whose TPM is cvtpm (in make test, too)"
 	@echo "make test-second-opinion  compare cvtpm verify with verifiers of other people (network, Go, Rust)"
 	@echo "make test-differential  a million commands on both engines, compared (SEED=1 COMMANDS=1000000)"
@@ -99,6 +100,13 @@ test-clients: deps-clients $(RELEASE)/build.ninja
 	@ninja -C $(RELEASE) --quiet cvtpm
 	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_TEST_ENGINE=$(ENGINE) PYTHONDONTWRITEBYTECODE=1 \
 	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=8 tests/clients
+
+# Test suites of other people's libraries, pinned by tests/suites/go.sum; what must fail is listed with its reason.
+test-suites: ENGINE = native
+test-suites: deps $(RELEASE)/build.ninja
+	@ninja -C $(RELEASE) --quiet cvtpm
+	@CVTPM=$(abspath $(RELEASE))/cvtpm CVTPM_TEST_ENGINE=$(ENGINE) PYTHONDONTWRITEBYTECODE=1 \
+	 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=8 tests/suites
 
 # KEYLIME_AGENT=PATH takes the Rust agent, KEYLIME_SCRIPT=/usr/bin/true shows that the script is what refuses.
 test-keylime: deps deps-keylime all

@@ -1,4 +1,5 @@
-"""Programs that know keys and no TPM: openssl with the provider tpm2-openssl, pkcs11-tool with a token of tpm2-pkcs11."""
+"""Programs with a use for a TPM: openssl with the provider tpm2-openssl, pkcs11-tool with a token of tpm2-pkcs11, clevis,
+systemd-creds."""
 import os
 import pathlib
 import re
@@ -154,3 +155,36 @@ def test_a_token_makes_keys_and_outlives_a_restart(token):
     token("--read-object", "--type", "pubkey", "--id", "33", "-o", "public.der", pin=None)
     files.openssl("dgst -sha384 -verify public.der -keyform DER -signature sig message")
     assert "new" in token("--list-objects")
+
+
+# ---- secrets that wait for a boot ----
+
+def filter_(command, data, fails=False):
+    """What a program makes of its input; None if it fails, as it must with `fails`."""
+    done = subprocess.run(command, input=data, capture_output=True, timeout=LIMIT)
+    assert (done.returncode != 0) == fails, f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return None if fails else done.stdout
+
+
+@pytest.mark.parametrize("config", ["{}", '{"pcr_bank":"sha256","pcr_ids":"7,16"}', '{"key":"rsa","hash":"sha256"}'])
+def test_clevis_opens_what_it_has_sealed(direct, monkeypatch, config):
+    if not shutil.which("clevis-encrypt-tpm2"):
+        pytest.skip("clevis-tpm2 is not installed (make deps-clients)")
+    monkeypatch.setenv("TPM2TOOLS_TCTI", direct.tcti)
+    sealed = filter_(["clevis", "encrypt", "tpm2", config], b"the key of a disk")
+    assert filter_(["clevis", "decrypt"], sealed) == b"the key of a disk"
+    direct("pcrextend 16:sha256=" + "11" * 32)
+    filter_(["clevis", "decrypt"], sealed, fails="pcr_ids" in config)
+    direct("clear -Q -c p")
+    filter_(["clevis", "decrypt"], sealed, fails=True)
+
+
+def test_a_credential_of_systemd(direct):
+    if not shutil.which("systemd-creds"):
+        pytest.skip("systemd-creds is not installed")
+    device = f"--tpm2-device={direct.tcti}"
+    sealed = filter_(["systemd-creds", "encrypt", "--with-key=tpm2", device, "--tpm2-pcrs=16", "--name=x", "-", "-"], b"secret")
+    decrypt = ["systemd-creds", "decrypt", device, "--name=x", "-", "-"]
+    assert filter_(decrypt, sealed) == b"secret"
+    direct("pcrextend 16:sha256=" + "11" * 32)
+    filter_(decrypt, sealed, fails=True)
