@@ -489,6 +489,14 @@ tpm_rc state_save_volatile(struct tpm *t)
 	return TPM_RC_SUCCESS;
 }
 
+/* It may have been taken away since (blob.c): then only a reset is left. */
+bool state_is_saved(struct tpm *t)
+{
+	size_t len;
+
+	return cvtpm_store_get(t->platform->store, SAVED_KEY, NULL, 0, &len) != CVTPM_ERR_NOT_FOUND;
+}
+
 tpm_rc state_restore_volatile(struct tpm *t)
 {
 	struct tpm_saved *saved = &t->commit.check.saved;

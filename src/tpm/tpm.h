@@ -307,6 +307,7 @@ int state_commit(struct tpm *t);
 /** What TPM2_Shutdown(STATE) keeps, and TPM2_Startup(STATE) puts back. */
 tpm_rc state_save_volatile(struct tpm *t);
 tpm_rc state_restore_volatile(struct tpm *t);
+bool state_is_saved(struct tpm *t);
 
 /** The record that TPM2_Shutdown(STATE) leaves; and are two keys the same? */
 #define SAVED_KEY "tpm/saved"

@@ -3,9 +3,9 @@
 
 /* Which start this is (Part 1, 12.2): a resume or restart needs an orderly
  * TPM2_Shutdown(STATE) before it. */
-static tpm_rc startup_kind(const struct tpm *t, TPM_SU type, enum startup_kind *kind)
+static tpm_rc startup_kind(struct tpm *t, TPM_SU type, enum startup_kind *kind)
 {
-	bool saved = t->run.orderly == ORDERLY_STATE;
+	bool saved = t->run.orderly == ORDERLY_STATE && state_is_saved(t);
 
 	if (type == TPM_SU_STATE && !saved)
 		return RC_P(1, TPM_RC_VALUE);

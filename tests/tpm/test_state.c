@@ -1,0 +1,642 @@
+/* State blobs, the records of the store, and what else the engine does besides commands. */
+#include "nv_commands.h"
+
+#include "tpm/tpm.h"
+
+#define PCR        16 /* may be reset by anybody */
+#define PERSISTENT 0x81000001u
+
+static uint8_t permanent[65536], running[65536], saved[65536], blob[65536];
+static size_t permanent_len, running_len, saved_len;
+
+static int load_blob(struct rig *r, enum cvtpm_blob kind, const void *bytes, size_t len)
+{
+	return r->engine->load_state(r->tpm, kind, bytes, len);
+}
+
+static size_t save_blob(struct rig *r, enum cvtpm_blob kind, uint8_t bytes[65536])
+{
+	size_t len = 65536;
+
+	OK(r->engine->save_state(r->tpm, kind, bytes, &len));
+	return len;
+}
+
+static void save_both(struct rig *r)
+{
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	running_len = save_blob(r, CVTPM_BLOB_VOLATILE, running);
+}
+
+/* Another TPM, powered off, with the permanent state that was saved. */
+static struct rig *other_tpm(void)
+{
+	struct rig *r = rig_new_off(&cvtpm_engine_native);
+
+	r->engine->power_off(r->tpm);
+	OK(load_blob(r, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	return r;
+}
+
+/* ---- something of everything ---- */
+
+static TPM_HANDLE start_hash(struct rig *r, TPM_ALG_ID alg)
+{
+	struct HashSequenceStart_in in = {.hashAlg = alg};
+	struct HashSequenceStart_out out;
+
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, HashSequenceStart, &in, &out));
+	return out.handle;
+}
+
+static TPM_HANDLE start_hmac(struct rig *r)
+{
+	struct key key =
+		make_hmac(r, TPMA_OBJECT_SIGN | TPMA_OBJECT_USERWITHAUTH, TPM_ALG_SHA256, "secret");
+	struct HMAC_Start_in in = {.handle_ = key.handle, .hashAlg = TPM_ALG_NULL};
+	struct HMAC_Start_out out;
+
+	OK(RIG_RUN(r, HMAC_Start, &in, &out));
+	rig_flush(r, key.handle);
+	return out.handle;
+}
+
+static void update(struct rig *r, TPM_HANDLE sequence)
+{
+	struct SequenceUpdate_in in = {.sequenceHandle = sequence};
+
+	buffer_set(&in.buffer, "what is already known ");
+	OK(RIG_RUN(r, SequenceUpdate, &in, NULL));
+}
+
+static void persist(struct rig *r)
+{
+	TPM_HANDLE key = storage_primary(r);
+	struct EvictControl_in in = {
+		.auth = TPM_RH_OWNER, .objectHandle = key, .persistentHandle = PERSISTENT};
+
+	OK(RIG_RUN(r, EvictControl, &in, NULL));
+}
+
+static void extend_pcr(struct rig *r, TPMI_DH_PCR pcr)
+{
+	struct PCR_Extend_in in = {.pcrHandle = pcr, .digests.count = 1};
+
+	in.digests.digests[0].hashAlg = TPM_ALG_SHA256;
+	in.digests.digests[0].digest.sha256.bytes[0] = 1;
+	OK(RIG_RUN(r, PCR_Extend, &in, NULL));
+}
+
+static TPM2B_DIGEST read_pcr(struct rig *r, TPMI_DH_PCR pcr)
+{
+	struct PCR_Read_in in = {.pcrSelectionIn.count = 1};
+	struct PCR_Read_out out;
+
+	in.pcrSelectionIn.pcrSelections[0].hash = TPM_ALG_SHA256;
+	in.pcrSelectionIn.pcrSelections[0].pcrSelect.size = 3;
+	in.pcrSelectionIn.pcrSelections[0].pcrSelect.bytes[pcr / 8] = (uint8_t)(1 << pcr % 8);
+	OK(RIG_RUN(r, PCR_Read, &in, &out));
+	assert_int_equal(out.pcrValues.count, 1);
+	return out.pcrValues.digests[0];
+}
+
+struct running_things {
+	TPM_HANDLE hash, event, hmac; /* the HMAC is last in the blob */
+	struct client_session audit;
+};
+
+/* The session is the exclusive one: its command comes last. */
+static void audit(struct rig *r, struct client_session *s)
+{
+	struct GetRandom_in in = {.bytesRequested = 8};
+
+	rig_fresh_nonce(r, s);
+	rig_sessions(r, s, 1);
+	OK(RIG_RUN(r, GetRandom, &in, NULL));
+	s->nonceTPM = r->sessions[0].nonceTPM;
+	s->attributes |= TPMA_SESSION_AUDITEXCLUSIVE;
+}
+
+static struct running_things start_things(struct rig *r)
+{
+	struct running_things things;
+
+	persist(r);
+	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
+	OK(write_nv(r, "01234567", 8, 0));
+	extend_pcr(r, 7);
+	things.hash = start_hash(r, TPM_ALG_SHA256);
+	things.event = start_hash(r, TPM_ALG_NULL);
+	things.hmac = start_hmac(r);
+	update(r, things.hash);
+	update(r, things.event);
+	update(r, things.hmac);
+	things.audit = rig_session(r, TPM_SE_HMAC);
+	things.audit.attributes |= TPMA_SESSION_AUDIT;
+	audit(r, &things.audit);
+	return things;
+}
+
+struct results {
+	TPM2B_DIGEST hash, hmac, pcr, event;
+	struct ReadPublic_out key;
+};
+
+static struct results end_things(struct rig *r, struct running_things things)
+{
+	struct SequenceComplete_in in = {.sequenceHandle = things.hash, .hierarchy = TPM_RH_OWNER};
+	struct EventSequenceComplete_in event = {.pcrHandle = PCR, .sequenceHandle = things.event};
+	struct SequenceComplete_out out;
+	struct results results;
+
+	memset(&results, 0, sizeof results);
+	audit(r, &things.audit);
+	OK(RIG_RUN(r, SequenceComplete, &in, &out));
+	results.hash = out.result;
+	assert_int_equal(out.validation.digest.size, CONTEXT_HASH_SIZE); /* it may be signed */
+	in.sequenceHandle = things.hmac;
+	OK(RIG_RUN(r, SequenceComplete, &in, &out));
+	results.hmac = out.result;
+	OK(RIG_RUN(r, EventSequenceComplete, &event, NULL));
+	results.event = read_pcr(r, PCR);
+	results.pcr = read_pcr(r, 7);
+	results.key = read_public(r, PERSISTENT);
+	holds(r, "01234567", 8);
+	return results;
+}
+
+static void a_running_tpm_moves(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct running_things things = start_things(r);
+	struct results here, there;
+	size_t len = sizeof blob;
+
+	save_both(r);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	assert_int_equal(save_blob(copy, CVTPM_BLOB_VOLATILE, blob), running_len); /* it waits */
+	assert_memory_equal(blob, running, running_len);
+	OK(copy->engine->power_on(copy->tpm));
+	here = end_things(r, things);
+	there = end_things(copy, things);
+	assert_memory_equal(&here, &there, sizeof here);
+	copy->engine->power_off(copy->tpm); /* what was running is used up */
+	RC(copy->engine->save_state(copy->tpm, CVTPM_BLOB_VOLATILE, blob, &len),
+	   CVTPM_ERR_NOT_FOUND);
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_CLEAR));
+	assert_false(is_loaded(copy, things.audit.handle));
+	rig_free(copy);
+}
+
+/* One that waits is not resumed once it is taken away. */
+static void a_running_tpm_that_is_taken_away(void **state)
+{
+	struct rig *r = *state, *copy;
+
+	save_both(r);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, NULL, 0));
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_CLEAR));
+	rig_free(copy);
+}
+
+static void what_shutdown_saved_moves(void **state)
+{
+	struct rig *r = *state, *copy;
+	TPM2B_DIGEST pcr, there;
+	size_t len = sizeof blob;
+
+	persist(r);
+	extend_pcr(r, 7);
+	pcr = read_pcr(r, 7);
+	RC(r->engine->save_state(r->tpm, CVTPM_BLOB_SAVED, blob, &len), CVTPM_ERR_NOT_FOUND);
+	OK(shut_down(r, TPM_SU_STATE));
+	r->engine->power_off(r->tpm);
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	saved_len = save_blob(r, CVTPM_BLOB_SAVED, saved);
+
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, saved, saved_len));
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_STATE));
+	there = read_pcr(copy, 7);
+	assert_memory_equal(there.buffer, pcr.buffer, 32);
+	rig_free(copy);
+
+	/* taken away, it cannot be resumed: as if it had not been saved */
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, saved, saved_len));
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, NULL, 0));
+	OK(copy->engine->power_on(copy->tpm));
+	RC(rig_startup(copy, TPM_SU_STATE), RC_P(1, TPM_RC_VALUE));
+	OK(rig_startup(copy, TPM_SU_CLEAR));
+	assert_int_equal(read_pcr(copy, 7).buffer[0], 0);
+	rig_free(copy);
+}
+
+/* What the TPM has besides is gone with its old permanent state. */
+static void permanent_state_is_replaced(void **state)
+{
+	struct rig *r = *state, *other = rig_new(&cvtpm_engine_native);
+
+	persist(other);
+	rig_define(other, OTHER, PLAIN_NV, 8, "");
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	other->engine->power_off(other->tpm);
+	OK(load_blob(other, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	rig_kill(other);
+	OK(rig_startup(other, TPM_SU_CLEAR));
+	RC(undefine(other, TPM_RH_OWNER, OTHER), RC_H(2, TPM_RC_HANDLE));
+	assert_false(is_loaded(other, PERSISTENT));
+	rig_free(other);
+}
+
+/* ---- blobs that are none ---- */
+
+static void blobs_have_a_size_and_a_kind(void **state)
+{
+	struct rig *r = *state;
+	size_t len = 0, needed;
+
+	for (enum cvtpm_blob kind = CVTPM_BLOB_PERMANENT; kind <= CVTPM_BLOB_VOLATILE; kind++) {
+		OK(r->engine->save_state(r->tpm, kind, NULL, &len));
+		needed = len--;
+		RC(r->engine->save_state(r->tpm, kind, blob, &len), CVTPM_ERR_SIZE);
+		assert_int_equal(len, needed);
+		OK(r->engine->save_state(r->tpm, kind, blob, &len));
+		assert_int_equal(len, needed);
+		RC(load_blob(r, kind, blob, len), CVTPM_ERR_STATE); /* it runs */
+	}
+	RC(r->engine->save_state(r->tpm, CVTPM_BLOB_SAVED + 1, blob, &len), CVTPM_ERR_PARAM);
+	r->engine->power_off(r->tpm);
+	RC(load_blob(r, CVTPM_BLOB_SAVED + 1, blob, len), CVTPM_ERR_PARAM);
+	RC(load_blob(r, CVTPM_BLOB_PERMANENT, NULL, 0), CVTPM_ERR_STATE);  /* not without one */
+	RC(load_blob(r, CVTPM_BLOB_SAVED, blob, len), CVTPM_ERR_FORMAT);   /* a volatile one */
+	RC(load_blob(r, CVTPM_BLOB_VOLATILE, blob, 11), CVTPM_ERR_FORMAT); /* with nothing in it */
+}
+
+/* A TPM that was not started has nothing in memory that must be written before. */
+static void a_tpm_before_startup_moves(void **state)
+{
+	struct rig *r = rig_new_off(&cvtpm_engine_native), *copy;
+
+	(void)state;
+	save_both(r);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(copy->engine->power_on(copy->tpm));
+	RC(RIG_RUN(copy, ReadClock, NULL, NULL), TPM_RC_INITIALIZE);
+	OK(rig_startup(copy, TPM_SU_CLEAR));
+	rig_free(copy);
+	rig_free(r);
+}
+
+static void refuse_or_take(struct rig *r, enum cvtpm_blob kind, const uint8_t *bytes, size_t len)
+{
+	int err = load_blob(r, kind, bytes, len);
+
+	assert_true(err == 0 || err == CVTPM_ERR_FORMAT);
+}
+
+/* Each bit of a running TPM's blob: the blob is refused, or taken whole. */
+static void altered_running_tpms(void **state)
+{
+	static const uint8_t hash[] = {SLOT_SEQUENCE, SEQUENCE_HASH, 0, TPM_ALG_SHA256};
+	static const uint8_t hmac[] = {SLOT_SEQUENCE, SEQUENCE_HMAC, 0, TPM_ALG_SHA256};
+	struct rig *r = *state, *other;
+	unsigned found = 0;
+
+	start_things(r);
+	save_both(r);
+	other = other_tpm();
+	for (size_t i = 0; i < running_len; i++) {
+		RC(load_blob(other, CVTPM_BLOB_VOLATILE, running, i ? i : 1), CVTPM_ERR_FORMAT);
+		for (unsigned bit = 0; bit < 8; bit++) {
+			running[i] ^= (uint8_t)(1 << bit);
+			refuse_or_take(other, CVTPM_BLOB_VOLATILE, running, running_len);
+			running[i] ^= (uint8_t)(1 << bit);
+		}
+		if (i + 4 <= running_len &&
+		    (!memcmp(running + i, hash, 4) || !memcmp(running + i, hmac, 4))) {
+			found++; /* the algorithm is not that of the state */
+			running[i + 3] = TPM_ALG_SHA384;
+			RC(load_blob(other, CVTPM_BLOB_VOLATILE, running, running_len),
+			   CVTPM_ERR_FORMAT);
+			running[i + 3] = TPM_ALG_SHA256;
+		}
+	}
+	assert_int_equal(found, 2);
+	OK(load_blob(other, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(other->engine->power_on(other->tpm));
+	rig_free(other);
+}
+
+/* Where the value of the record at `at` of a blob begins. */
+static size_t value_at(const uint8_t *bytes, size_t at)
+{
+	return at + 1 + bytes[at] + 4;
+}
+
+static size_t record_end(const uint8_t *bytes, size_t at)
+{
+	size_t value = value_at(bytes, at);
+
+	return value + ((size_t)bytes[value - 2] << 8 | bytes[value - 1]);
+}
+
+static void altered_permanent_state(void **state)
+{
+	struct rig *r = *state, *other;
+
+	start_things(r);
+	save_both(r);
+	other = other_tpm();
+	memcpy(blob, permanent, permanent_len);
+	for (size_t at = 11, end; at < permanent_len; at = end) {
+		size_t value = value_at(blob, at);
+
+		end = record_end(blob, at);
+		for (size_t i = at; i < end; i += i < value + 2 ? 1 : 7)
+			for (unsigned bit = i < value + 2 ? 0 : i % 8; bit < 8; bit++) {
+				blob[i] ^= (uint8_t)(1 << bit);
+				if (i >= value && i < value + 2) /* the version */
+					RC(load_blob(other, CVTPM_BLOB_PERMANENT, blob,
+						     permanent_len),
+					   CVTPM_ERR_FORMAT);
+				else
+					refuse_or_take(other, CVTPM_BLOB_PERMANENT, blob,
+						       permanent_len);
+				blob[i] ^= (uint8_t)(1 << bit);
+			}
+	}
+	OK(load_blob(other, CVTPM_BLOB_PERMANENT, blob, permanent_len));
+	OK(other->engine->power_on(other->tpm));
+	OK(rig_startup(other, TPM_SU_CLEAR));
+	holds(other, "01234567", 8);
+	rig_free(other);
+}
+
+/* More records than any TPM has. */
+static void a_blob_of_too_many_records(void **state)
+{
+	static const uint8_t record[] = "\x11tpm/data/01500001\0\0\0\2\0\1"; /* of no bytes */
+	const size_t size = sizeof record - 1;
+	struct rig *r = *state;
+	size_t len = 11;
+
+	save_blob(r, CVTPM_BLOB_PERMANENT, blob);
+	for (unsigned i = 0; i <= MAX_CHANGES; i++, len += size)
+		memcpy(blob + len, record, size);
+	r->engine->power_off(r->tpm);
+	RC(load_blob(r, CVTPM_BLOB_PERMANENT, blob, len), CVTPM_ERR_FORMAT);
+}
+
+/* ---- records that are none ---- */
+
+struct records {
+	size_t count;
+	char keys[32][CVTPM_STORE_KEY_MAX + 1];
+};
+
+static int note_key(void *context, const char *key, size_t value_len)
+{
+	struct records *records = context;
+
+	(void)value_len;
+	assert_true(records->count < 32);
+	strcpy(records->keys[records->count++], key);
+	return 0;
+}
+
+static void put_record(struct rig *r, const char *key, const uint8_t *value, size_t len)
+{
+	struct cvtpm_change change = {key, value, len};
+
+	OK(cvtpm_store_commit(r->store, &change, 1));
+}
+
+static int open_again(struct rig *r)
+{
+	struct cvtpm_engine_config config = {.buffer_size = 4096, .memory = r->memory};
+
+	r->engine->destroy(r->tpm);
+	r->tpm = NULL;
+	return r->engine->create(&r->tpm, &r->platform, &config, &r->is_new);
+}
+
+static void broken_records_are_no_tpm(void **state)
+{
+	struct rig *r = *state;
+	struct records records = {.count = 0};
+	uint8_t value[4096];
+	size_t len;
+
+	persist(r);
+	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
+	OK(cvtpm_store_list(r->store, "tpm/", note_key, &records));
+	assert_int_equal(records.count, 8 + 3);
+	for (size_t i = 0; i < records.count; i++) {
+		const char *key = records.keys[i];
+
+		OK(cvtpm_store_get(r->store, key, value, sizeof value, &len));
+		for (size_t cut = 0; cut < len; cut += cut < 2 ? 1 : len - 3) {
+			put_record(r, key, value, cut);
+			RC(open_again(r), CVTPM_ERR_FORMAT);
+		}
+		value[len] = 0; /* one more */
+		put_record(r, key, value, len + 1);
+		RC(open_again(r), CVTPM_ERR_FORMAT);
+		value[1]++; /* the version */
+		put_record(r, key, value, len);
+		RC(open_again(r), CVTPM_ERR_FORMAT);
+		value[1]--;
+		if (strcmp(key, "tpm/run") != 0 && strncmp(key, "tpm/nv", 6) != 0 &&
+		    strncmp(key, "tpm/object", 10) != 0) {
+			put_record(r, key, NULL, 0); /* gone */
+			assert_int_not_equal(open_again(r), 0);
+		}
+		put_record(r, key, value, len);
+		OK(open_again(r));
+		assert_false(r->is_new);
+	}
+	put_record(r, "tpm/lockout", permanent, COMMIT_SIZE + 1);
+	RC(open_again(r), CVTPM_ERR_FORMAT);
+}
+
+/* What TPM2_Shutdown(STATE) saved is read at the start. */
+static void broken_saved_state_is_a_failure(void **state)
+{
+	struct rig *r = *state;
+
+	OK(shut_down(r, TPM_SU_STATE));
+	put_record(r, "tpm/saved", (const uint8_t *)"", 0);
+	OK(r->engine->power_on(r->tpm));
+	RC(rig_startup(r, TPM_SU_STATE), TPM_RC_FAILURE);
+	assert_non_null(strstr(r->log, "TPM2_Shutdown saved"));
+}
+
+/* Records under names that are not theirs. */
+static void strange_keys_are_no_tpm(void **state)
+{
+	static const char *const keys[][2] = {
+		{"tpm/nv/01500001", "tpm/nv/01500002"},
+		{"tpm/nv/01500001", "tpm/nv/0150000G"},
+		{"tpm/nv/01500001", "tpm/nv/015000010"},
+		{"tpm/object/81000001", "tpm/object/01500001"},
+	};
+	struct rig *r = *state;
+	uint8_t value[4096];
+	size_t len;
+
+	persist(r);
+	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		OK(cvtpm_store_get(r->store, keys[i][0], value, sizeof value, &len));
+		put_record(r, keys[i][1], value, len);
+		RC(open_again(r), CVTPM_ERR_FORMAT);
+		put_record(r, keys[i][1], NULL, 0);
+	}
+	OK(open_again(r));
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	put_record(r, "tpm/a-name-that-none-of-ours-has", value, len);
+	len = sizeof blob;
+	RC(r->engine->save_state(r->tpm, CVTPM_BLOB_PERMANENT, blob, &len), CVTPM_ERR_FORMAT);
+	RC(load_blob(r, CVTPM_BLOB_PERMANENT, permanent, permanent_len), CVTPM_ERR_FORMAT);
+}
+
+/* ---- the engine ---- */
+
+static void what_it_is_made_with(void **state)
+{
+	struct rig *r = *state;
+	struct cvtpm_engine_config config = {.buffer_size = CVTPM_CRB_BUFFER_SIZE};
+	struct cvtpm_tpm *tpm;
+	bool is_new;
+
+	assert_memory_equal(r->engine->version(), "native ", 7);
+	RC(r->engine->create(&tpm, &r->platform, NULL, &is_new), CVTPM_ERR_PARAM);
+	RC(r->engine->create(&tpm, &r->platform, &config, &is_new), CVTPM_ERR_PARAM);
+	r->engine->destroy(r->tpm);
+	r->tpm = NULL;
+	r->engine->destroy(NULL);
+	config.memory = r->memory;
+	config.buffer_size = 1024;
+	RC(r->engine->create(&tpm, &r->platform, &config, &is_new), CVTPM_ERR_PARAM);
+	config.buffer_size = CVTPM_MAX_BUFFER_SIZE + 1;
+	RC(r->engine->create(&tpm, &r->platform, &config, &is_new), CVTPM_ERR_PARAM);
+	config.buffer_size = 0;
+	r->fail_entropy = true;
+	RC(r->engine->create(&tpm, &r->platform, &config, &is_new), CVTPM_ERR_ENTROPY);
+	r->fail_entropy = false;
+	OK(r->engine->create(&r->tpm, &r->platform, &config, &is_new));
+	assert_false(is_new);
+}
+
+static void without_power(void **state)
+{
+	struct rig *r = *state;
+	uint8_t response[4096] = {0};
+	size_t len = sizeof response;
+
+	RC(r->engine->hash_data(r->tpm, response, 0), CVTPM_ERR_STATE); /* not begun */
+	RC(r->engine->reset_established(r->tpm, 2), CVTPM_ERR_POLICY);
+	r->engine->power_off(r->tpm);
+	RC(r->engine->execute(r->tpm, 0, response, 0, response, &len), CVTPM_ERR_STATE);
+	RC(r->engine->hash_start(r->tpm), CVTPM_ERR_STATE);
+	RC(r->engine->hash_data(r->tpm, response, 0), CVTPM_ERR_STATE);
+	RC(r->engine->hash_end(r->tpm), CVTPM_ERR_STATE);
+	RC(r->engine->reset_established(r->tpm, 3), CVTPM_ERR_STATE);
+	assert_false(r->engine->established(r->tpm));
+}
+
+/* When no command runs, there is nothing to cancel. */
+static void a_cancellation_of_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	r->engine->cancel(r->tpm);
+	rig_flush(r, storage_primary(r));
+}
+
+static uint32_t property(struct rig *r, TPM_PT property)
+{
+	struct GetCapability_in in = {
+		.capability = TPM_CAP_TPM_PROPERTIES, .property = property, .propertyCount = 1};
+	struct GetCapability_out out;
+
+	OK(RIG_RUN(r, GetCapability, &in, &out));
+	return out.capabilityData.data.tpmProperties.tpmProperty[0].value;
+}
+
+static void buffers_have_a_size(void **state)
+{
+	static const uint32_t wishes[] = {1, 3000, 1 << 20};
+	struct rig *r = *state;
+	uint32_t size = 0, min, max;
+
+	OK(r->engine->buffer_size(r->tpm, &size, &min, &max));
+	assert_int_equal(size, 4096);
+	RC(r->engine->buffer_size(r->tpm, &size, &min, &max), CVTPM_ERR_STATE);
+	for (size_t i = 0; i < 3; i++) {
+		r->engine->power_off(r->tpm);
+		size = wishes[i];
+		OK(r->engine->buffer_size(r->tpm, &size, &min, &max));
+		assert_int_equal(size, i == 0 ? min : i == 1 ? 3000 : max);
+		rig_reset(r);
+		assert_int_equal(property(r, TPM_PT_MAX_COMMAND_SIZE), size);
+		assert_int_equal(property(r, TPM_PT_MAX_RESPONSE_SIZE), size);
+	}
+}
+
+static void it_says_what_it_is(void **state)
+{
+	static const char specification[] =
+		"{\"TPMSpecification\":{\"family\":\"2.0\",\"level\":0,\"revision\":159}}";
+	static const char features[] = "\"TPMFeatures\":{\"RSAKeySizes\":[2048,3072,4096]}}";
+	struct rig *r = *state;
+	char json[512], all[512];
+	size_t len = sizeof json, all_len = sizeof all;
+
+	OK(r->engine->describe(r->tpm, 1, json, &len));
+	assert_string_equal(json, specification);
+	assert_int_equal(len, strlen(specification));
+	RC(r->engine->describe(r->tpm, 1, json, &len), CVTPM_ERR_SIZE); /* no room for the NUL */
+	assert_int_equal(len, strlen(specification));
+	len = 0;
+	RC(r->engine->describe(r->tpm, 1, NULL, &len), CVTPM_ERR_SIZE);
+	OK(r->engine->describe(r->tpm, 7, all, &all_len));
+	assert_int_equal(all_len, strlen(all));
+	assert_memory_equal(all, specification, sizeof specification - 2);
+	assert_non_null(strstr(all, ",\"TPMAttributes\":{\"manufacturer\":\"id:43565450\","));
+	assert_string_equal(strstr(all, "\"TPMFeatures\""), features);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OBJECT_TEST(a_running_tpm_moves),
+		OBJECT_TEST(a_running_tpm_that_is_taken_away),
+		OBJECT_TEST(what_shutdown_saved_moves),
+		OBJECT_TEST(permanent_state_is_replaced),
+		OBJECT_TEST(blobs_have_a_size_and_a_kind),
+		OBJECT_TEST(a_tpm_before_startup_moves),
+		OBJECT_TEST(altered_running_tpms),
+		OBJECT_TEST(altered_permanent_state),
+		OBJECT_TEST(a_blob_of_too_many_records),
+		OBJECT_TEST(broken_records_are_no_tpm),
+		OBJECT_TEST(broken_saved_state_is_a_failure),
+		OBJECT_TEST(strange_keys_are_no_tpm),
+		OBJECT_TEST(what_it_is_made_with),
+		OBJECT_TEST(without_power),
+		OBJECT_TEST(a_cancellation_of_nothing),
+		OBJECT_TEST(buffers_have_a_size),
+		OBJECT_TEST(it_says_what_it_is),
+	};
+
+	return cmocka_run_group_tests_name("tpm state", tests, NULL, NULL);
+}
