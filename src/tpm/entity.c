@@ -43,11 +43,9 @@ tpm_rc entity_check(struct tpm *t, TPM_HANDLE handle, unsigned n)
 		entry = nv_find(t, handle);
 		return entry && persistent_reachable(t, entry) ? TPM_RC_SUCCESS
 							       : RC_H(n, TPM_RC_HANDLE);
-	case TPM_HT_NV_INDEX:
+	default: /* TPM_HT_NV_INDEX */
 		entry = nv_find(t, handle);
 		return entry && index_reachable(t, entry) ? TPM_RC_SUCCESS : RC_H(n, TPM_RC_HANDLE);
-	default:
-		return RC_H(n, TPM_RC_VALUE);
 	}
 }
 
@@ -188,16 +186,10 @@ bool entity_policy_required(struct tpm *t, TPM_HANDLE handle, enum role role)
 		return true;
 	if (role != ADMIN)
 		return false;
-	switch (HANDLE_TYPE(handle)) {
-	case TPM_HT_NV_INDEX:
+	if (HANDLE_TYPE(handle) == TPM_HT_NV_INDEX)
 		return true;
-	case TPM_HT_TRANSIENT:
-	case TPM_HT_PERSISTENT:
-		object = object_get(t, handle);
-		return object && object->publicArea.objectAttributes & TPMA_OBJECT_ADMINWITHPOLICY;
-	default:
-		return false;
-	}
+	object = object_get(t, handle);
+	return object && object->publicArea.objectAttributes & TPMA_OBJECT_ADMINWITHPOLICY;
 }
 
 bool entity_auth_available(struct tpm *t, TPM_HANDLE handle, enum role role)

@@ -227,8 +227,6 @@ static tpm_rc rsa_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	else
 		err = cvtpm_rsapss_sign(private, &t->drbg, alg, digest->buffer, digest->size,
 					pss_salt(private->public.bits, out->hash), out->sig.buffer);
-	if (err == CVTPM_ERR_PARAM)
-		return TPM_RC_VALUE;
 	return err ? tpm_fail(t, "an RSA signature could not be made") : TPM_RC_SUCCESS;
 }
 
@@ -379,14 +377,11 @@ tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 	case TPM_ALG_RSAES:
 		err = cvtpm_rsaes_encrypt(&public, &t->drbg, plain.at, plain.len, out->buffer);
 		break;
-	case TPM_ALG_OAEP:
+	default: /* TPM_ALG_OAEP */
 		TRY(selftest_need(t, scheme->details.oaep.hashAlg));
 		err = cvtpm_oaep_encrypt(&public, &t->drbg,
 					 (enum cvtpm_hash_alg)scheme->details.oaep.hashAlg, label,
 					 plain.at, plain.len, out->buffer);
-		break;
-	default:
-		return TPM_RC_SCHEME;
 	}
 	if (err == CVTPM_ERR_SIZE)
 		return TPM_RC_VALUE;
@@ -414,13 +409,10 @@ tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 	case TPM_ALG_RSAES:
 		err = cvtpm_rsaes_decrypt(private, in->buffer, plain->buffer, &len);
 		break;
-	case TPM_ALG_OAEP:
+	default: /* TPM_ALG_OAEP */
 		TRY(selftest_need(t, scheme->details.oaep.hashAlg));
 		err = cvtpm_oaep_decrypt(private, (enum cvtpm_hash_alg)scheme->details.oaep.hashAlg,
 					 label, in->buffer, plain->buffer, &len);
-		break;
-	default:
-		return TPM_RC_SCHEME;
 	}
 	if (err == CVTPM_ERR_AUTH)
 		return TPM_RC_VALUE;

@@ -46,8 +46,6 @@ tpm_rc object_slot(struct tpm *t, enum slot_use use, struct tpm_slot **slot, TPM
 
 		if (s->use != SLOT_FREE)
 			continue;
-		if (s->used)
-			cvtpm_wipe(s, sizeof *s);
 		t->sweep = true;
 		s->used = true; /* not undone: what is put into it must be wiped */
 		SET(t, s->use, (uint8_t)use);
@@ -62,8 +60,6 @@ void object_flush(struct tpm *t, TPM_HANDLE handle)
 {
 	struct tpm_slot *slot = object_slot_of(t, handle);
 
-	if (!slot)
-		return;
 	SET(t, slot->removing, true);
 	t->sweep = true;
 }

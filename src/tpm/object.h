@@ -49,7 +49,7 @@ tpm_rc object_complete(struct tpm *t, struct tpm_object *object, TPM_HANDLE pare
 
 /** The rules of Part 3, 12.1 for an object to be created, loaded or imported: attributes
  *  against those of the parent and the type, authPolicy, schemes. `parent` NULL: a primary
- *  or external object. Codes without number: _HASH, _SIZE, _ATTRIBUTES, _SCHEME, _SYMMETRIC,
+ *  or external object. Codes without number: _SIZE, _ATTRIBUTES, _SCHEME, _SYMMETRIC,
  *  _KDF. */
 tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public);
 /** The same for creation, where the caller gives `data_size` bytes of sensitive data. */
@@ -121,7 +121,7 @@ tpm_rc protect_activate(struct tpm *t, const struct tpm_object *key, const TPM2B
 
 /** Secret sharing (Part 1, Annexes B.10, C.6): a fresh secret for the holder of `key`, and
  *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted.
- *  secret_make: `key` is an asymmetric storage key. secret_recover: TPM_RC_KEY (no asymmetric key),
+ *  secret_make: `key` is an asymmetric storage key. secret_recover: an asymmetric key; TPM_RC_KEY (ECC without a name),
  *  TPM_RC_SIZE, TPM_RC_VALUE, TPM_RC_ECC_POINT, TPM_RC_INSUFFICIENT; without number. */
 tpm_rc secret_make(struct tpm *t, const struct tpm_object *key, const char *label,
 		   TPM2B_DIGEST *secret, TPM2B_ENCRYPTED_SECRET *out);
@@ -164,12 +164,12 @@ tpm_rc key_select_hmac(struct tpm *t, TPM_HANDLE handle, TPMI_ALG_HASH *alg, uns
 /** Padding for RSA_Encrypt and RSA_Decrypt (Part 3, Table 43). TPM_RC_SCHEME. */
 tpm_rc key_select_padding(const struct tpm_object *key, TPMT_RSA_DECRYPT *scheme);
 /** `label` with its final NUL counted. TPM_RC_VALUE: `plain` is too long, or not less than
- *  the modulus; TPM_RC_SCHEME. */
+ *  the modulus. */
 tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
 		       struct cvtpm_octets label, struct cvtpm_octets plain,
 		       TPM2B_PUBLIC_KEY_RSA *out);
 /** TPM_RC_SIZE: `in` is not as long as the modulus, or not less; TPM_RC_VALUE: the padding is
- *  wrong; TPM_RC_SCHEME. */
+ *  wrong. */
 tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
 		       struct cvtpm_octets label, const TPM2B_PUBLIC_KEY_RSA *in,
 		       TPM2B_PUBLIC_KEY_RSA *plain);

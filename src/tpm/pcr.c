@@ -81,10 +81,8 @@ static uint8_t *pcr_at(struct tpm *t, TPM_ALG_ID alg, TPMI_DH_PCR pcr)
 		return t->pcrs.sha256.bytes + pcr * sizeof(DIGEST_SHA256);
 	case TPM_ALG_SHA384:
 		return t->pcrs.sha384.bytes + pcr * sizeof(DIGEST_SHA384);
-	case TPM_ALG_SHA512:
+	default: /* TPM_ALG_SHA512 */
 		return t->pcrs.sha512.bytes + pcr * sizeof(DIGEST_SHA512);
-	default:
-		return NULL;
 	}
 }
 

@@ -111,15 +111,9 @@ static tpm_rc recover_ecc(struct tpm *t, const struct tpm_object *key, const cha
 tpm_rc secret_recover(struct tpm *t, const struct tpm_object *key, const char *label,
 		      const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *secret)
 {
-	switch (key->publicArea.type) {
-	case TPM_ALG_RSA:
+	if (key->publicArea.type == TPM_ALG_RSA)
 		return recover_rsa(t, key, label, in, secret);
-	case TPM_ALG_ECC:
-		/* without a hash there is nothing to derive the secret with */
-		return key->publicArea.nameAlg == TPM_ALG_NULL
-			       ? TPM_RC_KEY
-			       : recover_ecc(t, key, label, in, secret);
-	default:
-		return TPM_RC_KEY;
-	}
+	/* without a hash there is nothing to derive the secret with */
+	return key->publicArea.nameAlg == TPM_ALG_NULL ? TPM_RC_KEY
+						       : recover_ecc(t, key, label, in, secret);
 }

@@ -75,10 +75,8 @@ tpm_rc selftest_need_curve(struct tpm *t, TPMI_ECC_CURVE curve)
 		return need(t, T(P256) | T(DRBG));
 	case TPM_ECC_NIST_P384:
 		return need(t, T(P384) | T(DRBG));
-	case TPM_ECC_NIST_P521:
+	default: /* TPM_ECC_NIST_P521 */
 		return need(t, T(P521) | T(DRBG));
-	default:
-		return TPM_RC_SUCCESS;
 	}
 }
 

@@ -147,8 +147,6 @@ static bool derivation_fits(const struct tpm_object *parent, const TPMT_PUBLIC *
 
 tpm_rc template_check(const struct tpm_object *parent, const TPMT_PUBLIC *public)
 {
-	if (public->nameAlg == TPM_ALG_NULL)
-		return TPM_RC_HASH;
 	TRY(template_check_policy(public));
 	if (!duplication_fits(parent, public) || !use_fits(public) ||
 	    !derivation_fits(parent, public))

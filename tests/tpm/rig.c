@@ -149,14 +149,20 @@ struct rig *rig_new(const struct cvtpm_engine *engine)
 	return r;
 }
 
+void rig_not_recorded(struct rig *r)
+{
+	if (r->codes)
+		fclose(r->codes);
+	r->codes = NULL;
+}
+
 void rig_free(struct rig *r)
 {
 	if (!r)
 		return;
 	r->engine->destroy(r->tpm);
 	cvtpm_store_close(r->store);
-	if (r->codes)
-		fclose(r->codes);
+	rig_not_recorded(r);
 	if (r->trace)
 		fclose(r->trace);
 	free(r->store_memory);

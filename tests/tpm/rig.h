@@ -78,6 +78,9 @@ tpm_rc rig_startup(struct rig *r, TPM_SU type);
  *  word, and opened again on its store. Not started. */
 void rig_kill(struct rig *r);
 
+/** The state is no TPM's from here on: what it answers says nothing to tpm-codes. */
+void rig_not_recorded(struct rig *r);
+
 /** Passwords for the next command's handles, in order. */
 void rig_password(struct rig *r, unsigned n, const char *password);
 /** Whole sessions for the next command. Changed nonces come back in r->sessions. */

@@ -55,11 +55,12 @@ static TPM2B_DIGEST salt_for_ecc(const TPMT_PUBLIC *key, TPM2B_ENCRYPTED_SECRET 
 	return salt;
 }
 
-/* Part 1, B.10.1: RSAES-OAEP with the key's nameAlg. */
-static TPM2B_DIGEST salt_for_rsa(const TPMT_PUBLIC *key, TPM2B_ENCRYPTED_SECRET *encrypted)
+/* Part 1, B.10.1: RSAES-OAEP with the key's nameAlg, of `len` bytes. */
+static TPM2B_DIGEST rsa_salt(const TPMT_PUBLIC *key, uint16_t len,
+			     TPM2B_ENCRYPTED_SECRET *encrypted)
 {
 	struct cvtpm_rsa_public public = {.bits = 2048, .exponent = 65537};
-	TPM2B_DIGEST salt = {24, {'s', 'a', 'l', 't'}};
+	TPM2B_DIGEST salt = {len, {'s', 'a', 'l', 't'}};
 	struct cvtpm_drbg drbg;
 
 	memcpy(public.n, key->unique.rsa.buffer, 256);
@@ -71,6 +72,11 @@ static TPM2B_DIGEST salt_for_rsa(const TPMT_PUBLIC *key, TPM2B_ENCRYPTED_SECRET 
 	cvtpm_drbg_end(&drbg);
 	encrypted->size = 256;
 	return salt;
+}
+
+static TPM2B_DIGEST salt_for_rsa(const TPMT_PUBLIC *key, TPM2B_ENCRYPTED_SECRET *encrypted)
+{
+	return rsa_salt(key, 24, encrypted);
 }
 
 static struct client_session begin_session(struct rig *r, const struct wish *wish)
@@ -204,6 +210,25 @@ static void a_session_bound_to_an_index_that_changes(void **state)
 	RC(read_with(r, &s), RC_S(1, TPM_RC_BAD_AUTH));
 	s.with_auth = true;
 	OK(read_with(r, &s));
+}
+
+/* Part 1, B.10.2: a salt is no longer than a digest of the key's nameAlg. */
+static void a_salt_that_is_too_long(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = rsa_template(true);
+	struct StartAuthSession_in in = {.tpmKey = must_primary(r, TPM_RH_OWNER, &t),
+					 .bind = TPM_RH_NULL,
+					 .nonceCaller.size = 16,
+					 .sessionType = TPM_SE_HMAC,
+					 .symmetric.algorithm = TPM_ALG_NULL,
+					 .authHash = TPM_ALG_SHA256};
+	struct ReadPublic_out key = read_public(r, in.tpmKey);
+
+	rsa_salt(&key.outPublic.publicArea, 32, &in.encryptedSalt);
+	OK(RIG_RUN(r, StartAuthSession, &in, NULL));
+	rsa_salt(&key.outPublic.publicArea, 33, &in.encryptedSalt);
+	RC(RIG_RUN(r, StartAuthSession, &in, NULL), RC_P(2, TPM_RC_VALUE));
 }
 
 /* One session authorises one handle. */
@@ -368,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OBJECT_TEST(sessions_of_every_kind_authorise),
 		OBJECT_TEST(a_session_bound_to_an_index_that_changes),
+		OBJECT_TEST(a_salt_that_is_too_long),
 		OBJECT_TEST(a_session_is_there_once),
 		OBJECT_TEST(an_index_that_is_gone_answers),
 		OBJECT_TEST(an_exclusive_session_that_is_flushed),

@@ -295,6 +295,40 @@ static void test_import_binding(void **state)
 	assert_rc(import_plain(r, parent, &t, &s, &out), RC_P(2, TPM_RC_ATTRIBUTES));
 }
 
+/* Bytes behind the sensitive area, counted with it or not. */
+static void test_import_of_more(void **state)
+{
+	struct rig *r = *state;
+	struct Import_in in = {.parentHandle = storage_primary(r),
+			       .objectPublic.publicArea = movable(sealed_template(), NULL),
+			       .symmetricAlg = no_inner};
+	TPM2B_SENSITIVE area = {1, {.sensitiveType = TPM_ALG_KEYEDHASH}};
+	TPM2B_PRIVATE *blob = &in.duplicate;
+
+	area.sensitiveArea.sensitive.bits.size = 1;
+	blob->size = (uint16_t)(type_marshal(&type_TPM2B_SENSITIVE, &area, blob->buffer,
+					     sizeof blob->buffer) +
+				1);
+	assert_rc(RIG_RUN(r, Import, &in, NULL), RC_P(3, TPM_RC_SIZE));
+	blob->buffer[1]++;
+	assert_rc(RIG_RUN(r, Import, &in, NULL), RC_P(3, TPM_RC_SIZE));
+}
+
+/* What has no policy is not duplicated: a sequence least of all. */
+static void test_a_sequence_stays(void **state)
+{
+	struct rig *r = *state;
+	struct Duplicate_in in = {.objectHandle = hash_sequence(r),
+				  .newParentHandle = TPM_RH_NULL,
+				  .symmetricAlg = no_inner};
+	struct client_session s;
+
+	duplicate_policy(r);
+	s = duplicate_session(r);
+	rig_sessions(r, &s, 1);
+	assert_rc(RIG_RUN(r, Duplicate, &in, NULL), TPM_RC_AUTH_UNAVAILABLE);
+}
+
 /* A Storage Parent's seed has at least half the strength of its hash. */
 static void test_import_seed(void **state)
 {
@@ -346,6 +380,8 @@ int main(void)
 		OBJECT_TEST(test_import_integrity),
 		OBJECT_TEST(test_import_refused),
 		OBJECT_TEST(test_import_binding),
+		OBJECT_TEST(test_import_of_more),
+		OBJECT_TEST(test_a_sequence_stays),
 		OBJECT_TEST(test_import_seed),
 		OBJECT_TEST(test_load_binding_under_movable_parent),
 	};

@@ -303,6 +303,36 @@ static void ecdh_wants_the_right_key(void **state)
 	OK(RIG_RUN(r, ECDH_KeyGen, &gen_in, NULL));
 }
 
+/* 14.4: the point of a key without a name is not looked at when it is loaded, nor its size
+ * where there is a private key. */
+static void ecdh_wants_a_point_of_the_curve(void **state)
+{
+	struct rig *r = *state;
+	struct LoadExternal_in load = {
+		.hierarchy = TPM_RH_NULL,
+		.inPublic.publicArea = template_ecc(TPMA_OBJECT_DECRYPT | TPMA_OBJECT_USERWITHAUTH,
+						    TPM_ECC_NIST_P256, TPM_ALG_NULL, 0)};
+	TPMT_PUBLIC *public = &load.inPublic.publicArea;
+	TPMT_SENSITIVE *private = &load.inPrivate.sensitiveArea;
+	struct LoadExternal_out out;
+
+	public->nameAlg = TPM_ALG_NULL;
+	public->unique.ecc = (TPMS_ECC_POINT){{32, {1}}, {32, {1}}};
+	private->sensitiveType = TPM_ALG_ECC;
+	private->sensitive.ecc = (TPM2B_ECC_PARAMETER){1, {9}};
+	for (uint16_t i = 0; i < 2; i++) {
+		struct ECDH_KeyGen_in in;
+
+		load.inPrivate.size = i;
+		public->unique.ecc.x.size = 32 + i;
+		rig_no_sessions(r);
+		OK(RIG_RUN(r, LoadExternal, &load, &out));
+		in.keyHandle = out.handle;
+		rig_no_sessions(r);
+		RC(RIG_RUN(r, ECDH_KeyGen, &in, NULL), RC_H(1, TPM_RC_KEY));
+	}
+}
+
 /* 14.5: shorter and longer ways to write the same numbers, and numbers that are none. */
 static void ecdh_reads_points_of_any_length(void **state)
 {
@@ -394,6 +424,7 @@ int main(void)
 		TEST(encrypt_wants_the_right_key),
 		TEST(ecdh_agrees),
 		TEST(ecdh_wants_the_right_key),
+		TEST(ecdh_wants_a_point_of_the_curve),
 		TEST(ecdh_reads_points_of_any_length),
 		TEST(ecc_parameters_of_p256),
 		TEST(ecc_parameters_of_the_others),

@@ -3,6 +3,8 @@
 
 #include "tpm/tpm.h"
 
+#include <stdlib.h>
+
 #define PCR        16 /* may be reset by anybody */
 #define PERSISTENT 0x81000001u
 
@@ -480,6 +482,222 @@ static void broken_saved_state_is_a_failure(void **state)
 	assert_non_null(strstr(r->log, "TPM2_Shutdown saved"));
 }
 
+/* ---- records that no TPM writes, but of the right form ---- */
+
+/* The persistent object becomes another one. */
+static void replace_object(struct rig *r, void (*change)(struct tpm_object *object))
+{
+	static const char key[] = "tpm/object/81000001";
+	struct tpm_object *object = calloc(1, sizeof *object);
+	uint8_t value[4096];
+	struct reader reader = {value + 2, 0};
+	size_t len;
+
+	assert_non_null(object);
+	OK(cvtpm_store_get(r->store, key, value, sizeof value, &len));
+	reader.left = len - 2;
+	OK(type_read(&type_tpm_object, object, &reader, true));
+	change(object);
+	len = 2 + type_marshal(&type_tpm_object, object, value + 2, sizeof value - 2);
+	assert_int_not_equal(len, 2);
+	put_record(r, key, value, len);
+	free(object);
+	rig_not_recorded(r);
+	OK(open_again(r));
+	OK(r->engine->power_on(r->tpm));
+	OK(rig_startup(r, TPM_SU_CLEAR));
+}
+
+static void shorten_modulus(struct tpm_object *object)
+{
+	object->publicArea.unique.rsa.size--;
+}
+
+static void lengthen_point(struct tpm_object *object)
+{
+	object->publicArea.unique.ecc.x.size++;
+	object->publicArea.unique.ecc.x.buffer[0] = 1;
+}
+
+static void lengthen_scalar(struct tpm_object *object)
+{
+	TPM2B_ECC_PARAMETER *d = &object->sensitive.sensitiveArea.sensitive.ecc;
+
+	*d = (TPM2B_ECC_PARAMETER){33, {1}};
+}
+
+static void persist_as(struct rig *r, const TPMT_PUBLIC *template)
+{
+	TPM_HANDLE key = must_primary(r, TPM_RH_OWNER, template);
+	struct EvictControl_in in = {
+		.auth = TPM_RH_OWNER, .objectHandle = key, .persistentHandle = PERSISTENT};
+
+	if (is_loaded(r, PERSISTENT)) {
+		in.objectHandle = PERSISTENT;
+		OK(RIG_RUN(r, EvictControl, &in, NULL));
+		in.objectHandle = key;
+	}
+	OK(RIG_RUN(r, EvictControl, &in, NULL));
+	rig_flush(r, key);
+}
+
+static tpm_rc sign(struct rig *r, TPM_ALG_ID scheme)
+{
+	struct Sign_in in = {.keyHandle = PERSISTENT,
+			     .digest.size = 32,
+			     .inScheme = {scheme, {.any.hashAlg = TPM_ALG_SHA256}},
+			     .validation = {TPM_ST_HASHCHECK, TPM_RH_NULL, {.size = 0}}};
+
+	return RIG_RUN(r, Sign, &in, NULL);
+}
+
+/* What is wrong with an RSA key is found before its numbers are used. */
+static void an_rsa_key_that_is_none(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = rsa_template(false);
+	struct RSA_Encrypt_in encrypt = {
+		.keyHandle = PERSISTENT, .message.size = 1, .inScheme.scheme = TPM_ALG_RSAES};
+	struct RSA_Decrypt_in decrypt = {
+		.keyHandle = PERSISTENT, .cipherText.size = 255, .inScheme.scheme = TPM_ALG_RSAES};
+	struct VerifySignature_in verify = {
+		.keyHandle = PERSISTENT,
+		.digest.size = 32,
+		.signature = {TPM_ALG_RSASSA,
+			      {.rsassa = {.hash = TPM_ALG_SHA256, .sig.size = 256}}}};
+
+	t.objectAttributes |= TPMA_OBJECT_SIGN;
+	t.parameters.rsaDetail.scheme.scheme = TPM_ALG_NULL;
+	persist_as(r, &t);
+	replace_object(r, shorten_modulus);
+	RC(RIG_RUN(r, RSA_Encrypt, &encrypt, NULL), TPM_RC_KEY);
+	RC(RIG_RUN(r, RSA_Decrypt, &decrypt, NULL), TPM_RC_BINDING);
+	RC(RIG_RUN(r, VerifySignature, &verify, NULL), RC_P(2, TPM_RC_SIGNATURE));
+	RC(sign(r, TPM_ALG_RSASSA), TPM_RC_BINDING);
+}
+
+static void an_ecc_key_that_is_none(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = rig_signing_template();
+	struct ECDH_ZGen_in in = {.keyHandle = PERSISTENT};
+
+	persist_as(r, &t);
+	replace_object(r, lengthen_point);
+	RC(sign(r, TPM_ALG_ECDSA), TPM_RC_BINDING);
+	persist_as(r, &t);
+	replace_object(r, lengthen_scalar);
+	RC(sign(r, TPM_ALG_ECDSA), TPM_RC_BINDING);
+	t.objectAttributes &= ~(uint32_t)TPMA_OBJECT_SIGN;
+	t.objectAttributes |= TPMA_OBJECT_DECRYPT;
+	t.parameters.eccDetail.scheme.scheme = TPM_ALG_NULL;
+	persist_as(r, &t);
+	in.inPoint.point = read_public(r, PERSISTENT).outPublic.publicArea.unique.ecc;
+	replace_object(r, lengthen_scalar);
+	RC(RIG_RUN(r, ECDH_ZGen, &in, NULL), RC_P(1, TPM_RC_BINDING));
+}
+
+/* A running TPM with other values: `change` sees its head and its first session. */
+static struct rig *changed_tpm(struct rig *r,
+			       void (*change)(struct tpm_running *run, struct tpm_session *session))
+{
+	struct tpm_running *run = calloc(1, sizeof *run);
+	struct tpm_session session;
+	struct rig *copy;
+	struct writer w = {blob, sizeof blob, false};
+	struct reader reader;
+	size_t head;
+
+	assert_non_null(run);
+	save_both(r);
+	head = value_at(running, 11) + 2; /* of its one record, behind the version */
+	reader = (struct reader){running + head, running_len - head};
+	OK(type_read(&type_tpm_running, run, &reader, false));
+	assert_int_equal(*reader.at, 1); /* the first session is in use */
+	reader.at++, reader.left--;
+	OK(type_read(&type_tpm_session, &session, &reader, false));
+	change(run, &session);
+	write_bytes(&w, running, head);
+	type_write(&type_tpm_running, run, &w);
+	write_u8(&w, 1);
+	type_write(&type_tpm_session, &session, &w);
+	write_bytes(&w, reader.at, reader.left);
+	free(run);
+	assert_false(w.overflow);
+	assert_int_equal(sizeof blob - w.left, running_len); /* the sizes stay as they are */
+	copy = other_tpm();
+	rig_not_recorded(copy);
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, blob, running_len));
+	OK(copy->engine->power_on(copy->tpm));
+	return copy;
+}
+
+static void forget_counter(struct tpm_running *run, struct tpm_session *session)
+{
+	(void)session;
+	run->contexts.sessionCounter = 0;
+}
+
+/* The number of a saved session is none that a place has. */
+static void a_counter_that_went_back(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct ContextSave_in in = {.saveHandle = rig_session(r, TPM_SE_HMAC).handle};
+	struct ContextSave_out out;
+
+	copy = changed_tpm(r, forget_counter);
+	OK(RIG_RUN(copy, ContextSave, &in, &out));
+	assert_int_equal(out.context.sequence, MAX_LOADED_SESSIONS + 1);
+	rig_free(copy);
+}
+
+static void bind_to_nothing_known(struct tpm_running *run, struct tpm_session *session)
+{
+	(void)run;
+	session->digestKind = 99;
+}
+
+static void a_policy_bound_to_nothing_known(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct client_session s = rig_session(r, TPM_SE_POLICY);
+	struct SetPrimaryPolicy_in in = {.authHandle = TPM_RH_OWNER,
+					 .authPolicy.size = 32, /* of no assertions */
+					 .hashAlg = TPM_ALG_SHA256};
+
+	OK(RIG_RUN(r, SetPrimaryPolicy, &in, NULL));
+	copy = changed_tpm(r, bind_to_nothing_known);
+	rig_sessions(copy, &s, 1);
+	RC(RIG_RUN(copy, SetPrimaryPolicy, &in, NULL), RC_S(1, TPM_RC_POLICY_FAIL));
+	rig_sessions(r, &s, 1);
+	OK(RIG_RUN(r, SetPrimaryPolicy, &in, NULL));
+	rig_free(copy);
+}
+
+static void rename_bank(struct tpm_running *run, struct tpm_session *session)
+{
+	(void)session;
+	for (uint32_t i = 0; i < run->pcrBanks.count; i++)
+		if (run->pcrBanks.pcrSelections[i].hash == TPM_ALG_SHA256)
+			run->pcrBanks.pcrSelections[i].hash = TPM_ALG_SHA1;
+}
+
+/* A bank that is missing has no registers. */
+static void a_bank_that_is_missing(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct PCR_Read_in in = {.pcrSelectionIn.count = 1};
+	struct PCR_Read_out out;
+
+	in.pcrSelectionIn.pcrSelections[0] =
+		(TPMS_PCR_SELECTION){TPM_ALG_SHA256, {3, {0xFF, 0xFF, 0xFF}}};
+	rig_session(r, TPM_SE_HMAC);
+	copy = changed_tpm(r, rename_bank);
+	OK(RIG_RUN(copy, PCR_Read, &in, &out));
+	assert_int_equal(out.pcrValues.count, 0);
+	rig_free(copy);
+}
+
 /* Records under names that are not theirs. */
 static void strange_keys_are_no_tpm(void **state)
 {
@@ -552,6 +770,20 @@ static void without_power(void **state)
 	RC(r->engine->hash_end(r->tpm), CVTPM_ERR_STATE);
 	RC(r->engine->reset_established(r->tpm, 3), CVTPM_ERR_STATE);
 	assert_false(r->engine->established(r->tpm));
+}
+
+/* A TPM that has failed measures nothing; the next reset, with entropy, ends it. */
+static void without_entropy(void **state)
+{
+	struct rig *r = *state;
+
+	r->fail_entropy = true;
+	OK(r->engine->power_on(r->tpm));
+	r->fail_entropy = false;
+	RC(rig_startup(r, TPM_SU_CLEAR), TPM_RC_FAILURE);
+	assert_non_null(strstr(r->log, "no entropy"));
+	RC(r->engine->hash_start(r->tpm), CVTPM_ERR_STATE);
+	rig_reset(r);
 }
 
 /* When no command runs, there is nothing to cancel. */
@@ -630,9 +862,15 @@ int main(void)
 		OBJECT_TEST(a_blob_of_too_many_records),
 		OBJECT_TEST(broken_records_are_no_tpm),
 		OBJECT_TEST(broken_saved_state_is_a_failure),
+		OBJECT_TEST(an_rsa_key_that_is_none),
+		OBJECT_TEST(an_ecc_key_that_is_none),
+		OBJECT_TEST(a_counter_that_went_back),
+		OBJECT_TEST(a_policy_bound_to_nothing_known),
+		OBJECT_TEST(a_bank_that_is_missing),
 		OBJECT_TEST(strange_keys_are_no_tpm),
 		OBJECT_TEST(what_it_is_made_with),
 		OBJECT_TEST(without_power),
+		OBJECT_TEST(without_entropy),
 		OBJECT_TEST(a_cancellation_of_nothing),
 		OBJECT_TEST(buffers_have_a_size),
 		OBJECT_TEST(it_says_what_it_is),

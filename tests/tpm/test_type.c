@@ -197,6 +197,25 @@ static void a_union_is_never_read_without_its_selector(void **state)
 	assert_int_equal(read_hex(&type_TPMU_HA, "00", false), TPM_RC_FAILURE);
 }
 
+/* Nor written; what does not fit its type is not written either. */
+static void what_cannot_be_read_is_not_written(void **state)
+{
+	uint8_t bytes[256];
+	TPM2B_DIGEST digest = {.size = sizeof digest.buffer + 1};
+	TPML_DIGEST_OR list = {.count = 9};
+	TPMT_HA hash = {.hashAlg = TPM_ALG_RSA};
+	TPMS_PCR_SELECTION selection = {TPM_ALG_SHA256, {.size = PCR_SELECT_MAX + 1}};
+
+	(void)state;
+	assert_int_equal(type_marshal(&type_TPMU_HA, &hash.digest, bytes, sizeof bytes), 0);
+	assert_int_equal(type_marshal(&type_TPM2B_DIGEST, &digest, bytes, sizeof bytes), 0);
+	assert_int_equal(type_marshal(&type_TPML_DIGEST_OR, &list, bytes, sizeof bytes), 0);
+	assert_int_equal(type_marshal(&type_TPMT_HA, &hash, bytes, sizeof bytes), 0);
+	assert_int_equal(type_marshal(&type_TPMS_PCR_SELECTION, &selection, bytes, sizeof bytes),
+			 0);
+	assert_int_equal(read_hex(&type_TPMS_CAPABILITY_DATA, "00000100", false), TPM_RC_SELECTOR);
+}
+
 static void what_is_written_reads_back(void **state)
 {
 	static const TPMT_PUBLIC public = {
@@ -239,6 +258,7 @@ int main(void)
 		cmocka_unit_test(handles_with_authorisation_come_first),
 		cmocka_unit_test(each_kind_of_wrong_value_has_its_code),
 		cmocka_unit_test(a_union_is_never_read_without_its_selector),
+		cmocka_unit_test(what_cannot_be_read_is_not_written),
 		cmocka_unit_test(what_is_written_reads_back),
 	};
 

@@ -16,10 +16,9 @@ COMMAND_BODY(Duplicate)
 	const struct tpm_object *parent = object_get(t, in->newParentHandle);
 	bool inner = in->symmetricAlg.algorithm != TPM_ALG_NULL;
 
-	if (object && object->publicArea.objectAttributes & TPMA_OBJECT_FIXEDPARENT)
+	/* its policy was fulfilled: it is an object, and has a name */
+	if (object->publicArea.objectAttributes & TPMA_OBJECT_FIXEDPARENT)
 		return RC_H(1, TPM_RC_ATTRIBUTES);
-	if (!object || object->publicArea.nameAlg == TPM_ALG_NULL)
-		return RC_H(1, TPM_RC_TYPE);
 	if (in->newParentHandle != TPM_RH_NULL && !object_is_asymmetric_storage(parent))
 		return RC_H(2, TPM_RC_TYPE);
 	if (object->publicArea.objectAttributes & TPMA_OBJECT_ENCRYPTEDDUPLICATION) {

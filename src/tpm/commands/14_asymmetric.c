@@ -58,16 +58,12 @@ COMMAND_BODY(ECDH_KeyGen)
 COMMAND_BODY(ECDH_ZGen)
 {
 	const struct tpm_object *key = object_get(t, in->keyHandle);
-	TPM_ALG_ID scheme;
 
 	if (!key || key->publicArea.type != TPM_ALG_ECC)
 		return RC_H(1, TPM_RC_KEY);
 	if ((key->publicArea.objectAttributes & (TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT)) !=
 	    TPMA_OBJECT_DECRYPT)
 		return RC_H(1, TPM_RC_ATTRIBUTES);
-	scheme = key->publicArea.parameters.eccDetail.scheme.scheme;
-	if (scheme != TPM_ALG_ECDH && scheme != TPM_ALG_NULL)
-		return RC_H(1, TPM_RC_SCHEME);
 	return rc_p(1, key_ecdh(t, key, &in->inPoint.point, &out->outPoint.point));
 }
 
@@ -98,8 +94,6 @@ COMMAND_BODY(ECC_Parameters)
 	static const uint8_t cofactor[] = {1};
 	TPMS_ALGORITHM_DETAIL_ECC *p = &out->parameters;
 
-	if (!curve)
-		return RC_P(1, TPM_RC_VALUE);
 	p->curveID = in->curveID;
 	p->keySize = (uint16_t)(in->curveID == TPM_ECC_NIST_P521 ? 521 : 8 * curve->size);
 	p->kdf.scheme = TPM_ALG_KDF1_SP800_56A;
