@@ -46,7 +46,8 @@ static const char doc[] =
 	"by name. FILE, or standard input, is a packet capture (of `cvtpm serve --trace`, or of "
 	"TCP "
 	"connections that carry TPM commands or the simulator's protocol), commands and answers in "
-	"binary one after another, or text with one in hexadecimal on each line, a dump of xxd or the "
+	"binary one after another, or text with one in hexadecimal on each line, a dump of xxd or "
+	"the "
 	"log of tpm2-tss.\v"
 	"Examples:\n"
 	"  cvtpm serve --unix /run/tpm.sock --trace tpm.pcap &\n"
@@ -141,7 +142,9 @@ static void take_note(void *owner, bool wrong, const char *line)
 	fflush(stdout);
 	if (wrong)
 		cli_error("%s", line);
-	else if (!o->json && !o->failed)
+	else if (o->json)
+		o->cannot_write |= !trace_show_event_json(&o->show, line);
+	else
 		printf("-- %s%s", line, o->brief ? "\n" : "\n\n");
 }
 

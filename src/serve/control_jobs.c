@@ -5,6 +5,7 @@
 #include "serve/client.h"
 #include "serve/envelope.h"
 #include "serve/frame.h"
+#include "serve/mssim_protocol.h"
 #include "serve/server.h"
 
 static const char *const blob_names[CONTROL_BLOB_TYPES] = {"permanent", "volatile", "savestate"};
@@ -36,6 +37,8 @@ int control_power_off(struct server *server, struct worker_tpm *tpm)
 
 	if (tpm->powered && !server->config->no_auto_shutdown)
 		cvtpm_instance_shutdown(tpm->instance);
+	if (tpm->powered)
+		record_event(tpm->record, MSSIM_SIGNAL_POWER_OFF);
 	cvtpm_instance_power_off(tpm->instance);
 	tpm->powered = false;
 	if (control->volatile_state)
@@ -60,8 +63,10 @@ void control_run_stop(struct worker_job *job, struct worker_tpm *tpm)
 void control_run_init(struct worker_job *job, struct worker_tpm *tpm)
 {
 	job->result = control_power_off(client_of(job)->server, tpm);
-	if (job->result == 0)
+	if (job->result == 0) {
+		record_event(tpm->record, MSSIM_SIGNAL_POWER_ON);
 		job->result = cvtpm_instance_power_on(tpm->instance);
+	}
 	tpm->powered = job->result == 0;
 }
 

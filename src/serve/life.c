@@ -3,6 +3,7 @@
 
 #include "cvtpm/err.h"
 #include "cvtpm/stores.h"
+#include "serve/mssim_protocol.h"
 #include "serve/server.h"
 
 static const char *open_advice(const struct cvtpm_instance_config *config, int err)
@@ -58,6 +59,8 @@ void life_reset(struct server *server)
 	if (!tpm->instance || !tpm->powered)
 		return;
 	const bool asked = presence_take(server, &request);
+
+	record_event(tpm->record, MSSIM_SIGNAL_RESET);
 	int result = cvtpm_instance_reset(tpm->instance);
 
 	server_log(server, result < 0 ? CVTPM_LOG_ERROR : CVTPM_LOG_INFO,

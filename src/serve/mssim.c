@@ -28,6 +28,7 @@ static void run_power_on(struct worker_job *job, struct worker_tpm *tpm)
 {
 	if (tpm->powered)
 		return;
+	record_event(tpm->record, MSSIM_SIGNAL_POWER_ON);
 	job->result = cvtpm_instance_power_on(tpm->instance);
 	tpm->powered = job->result == 0;
 }
@@ -35,14 +36,17 @@ static void run_power_on(struct worker_job *job, struct worker_tpm *tpm)
 static void run_power_off(struct worker_job *job, struct worker_tpm *tpm)
 {
 	(void)job;
+	record_event(tpm->record, MSSIM_SIGNAL_POWER_OFF);
 	cvtpm_instance_power_off(tpm->instance);
 	tpm->powered = false;
 }
 
 static void run_reset(struct worker_job *job, struct worker_tpm *tpm)
 {
-	if (tpm->powered)
-		job->result = cvtpm_instance_reset(tpm->instance);
+	if (!tpm->powered)
+		return;
+	record_event(tpm->record, MSSIM_SIGNAL_RESET);
+	job->result = cvtpm_instance_reset(tpm->instance);
 }
 
 static void run_hash_start(struct worker_job *job, struct worker_tpm *tpm)

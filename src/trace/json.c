@@ -7,7 +7,8 @@
  * A plain number is a number, a value with a name is its name ("0x..." where it has none), a
  * handle {"handle", "name"}, attributes {"value", "set"}, bytes are hexadecimal, a selection
  * of PCRs a list; what is secret is {"masked": true, "size"}, what is encrypted
- * {"encrypted": true, "size"}, what could not be decoded {"undecoded": true, "size"}.
+ * {"encrypted": true, "size"}, what could not be decoded {"undecoded": true, "size"}. What the
+ * platform does is {"event"}.
  */
 #include "crypto/hex.h"
 #include "trace/codes.h"
@@ -245,10 +246,23 @@ static json_t *response_object(const struct trace_show *show, const struct trace
 	return object;
 }
 
+static bool write_line(const struct trace_show *show, json_t *object)
+{
+	const bool good = object && json_dumpf(object, show->out, JSON_COMPACT) == 0 &&
+			  fputc('\n', show->out) != EOF;
+
+	json_decref(object);
+	return good;
+}
+
+bool trace_show_event_json(const struct trace_show *show, const char *event)
+{
+	return write_line(show, json_pack("{s:s}", "event", event));
+}
+
 bool trace_show_json(const struct trace_show *show, const struct trace_exchange *x)
 {
 	json_t *object = json_pack("{s:I}", "number", (json_int_t)x->number);
-	bool good;
 
 	if (*x->when)
 		json_object_set_new(object, "time", json_string(x->when));
@@ -264,8 +278,5 @@ bool trace_show_json(const struct trace_show *show, const struct trace_exchange 
 		json_object_set_new(object, "command", command_object(show, x));
 	if (x->has_response)
 		json_object_set_new(object, "response", response_object(show, x));
-	good = object && json_dumpf(object, show->out, JSON_COMPACT) == 0 &&
-	       fputc('\n', show->out) != EOF;
-	json_decref(object);
-	return good;
+	return write_line(show, object);
 }

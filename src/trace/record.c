@@ -245,8 +245,10 @@ static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locali
 	put_u32(at + 16, answer ? client : RECORD_SERVER);
 	put_u16(at + 10, checksum(sum(0, at, IP_SIZE)));
 
-	put_u16(tcp, answer ? RECORD_PORT : way->port);
-	put_u16(tcp + 2, answer ? way->port : RECORD_PORT);
+	const uint16_t port = way->platform ? RECORD_PLATFORM : RECORD_PORT;
+
+	put_u16(tcp, answer ? port : way->port);
+	put_u16(tcp + 2, answer ? way->port : port);
 	if (kind != SEGMENT_SYN) { /* which has number 0 */
 		put_u32(tcp + 4, 1 + (answer ? way->answered : way->sent));
 		put_u32(tcp + 8, 1 + (answer ? way->sent : way->answered));
@@ -281,7 +283,8 @@ static void begin_way(struct record *r, struct record_way *way, uint8_t locality
 
 	if (way->port && way->locality == locality)
 		return;
-	*way = (struct record_way){.door = way->door, .locality = locality};
+	*way = (struct record_way){
+		.door = way->door, .locality = locality, .platform = way->platform};
 	way->port = (uint16_t)(RECORD_MIN_PORT + r->next_port++ % (65536 - RECORD_MIN_PORT));
 	finish(r, way, locality, SEGMENT_SYN, frame, 0);
 }
@@ -335,4 +338,20 @@ void record_response(struct record *r, struct record_way *way, uint8_t locality,
 	trace_message_free(&c);
 	trace_message_free(&m);
 	cvtpm_wipe(frame, FRAME_HEAD + len);
+}
+
+void record_event(struct record *r, uint32_t number)
+{
+	uint8_t frame[FRAME_HEAD + 4];
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	*r->context = (struct trace_context){0}; /* nothing that was loaded is */
+	r->events.platform = true;
+	begin_way(r, &r->events, 0);
+	put_u32(frame + FRAME_HEAD, number);
+	finish(r, &r->events, 0, SEGMENT_COMMAND, frame, 4);
+	r->events.sent += 4;
+	pthread_mutex_unlock(&r->lock);
 }

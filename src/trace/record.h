@@ -4,8 +4,8 @@
  *
  * Each command and each answer is a frame, raw IPv4 with TCP, to and from port 2321 of
  * RECORD_SERVER. Who sent a command, and from which locality, is its client's address:
- * 127.DOOR.LOCALITY.1. Every connection has a port of its own, and begins with a SYN. Platform
- * events are not in it.
+ * 127.DOOR.LOCALITY.1. Every connection has a port of its own, and begins with a SYN. What the
+ * platform does to the TPM is a request of the simulator's protocol to port 2322.
  *
  * What is secret (trace/message.h) is overwritten with zeros unless it is asked for, and of
  * what cannot be decoded everything but the header.
@@ -22,6 +22,7 @@
 
 #define RECORD_SERVER   0x7F54504Du /* 127.84.80.77: "TPM" */
 #define RECORD_PORT     2321
+#define RECORD_PLATFORM 2322        /* its port */
 #define RECORD_CLIENT   0x7F000001u /* with door and locality in the middle */
 #define RECORD_MIN_PORT 49152       /* a dissector takes the larger port for the client's */
 
@@ -44,6 +45,7 @@ struct trace_context;
 struct record_way {
 	uint8_t door;
 	uint8_t locality;
+	bool platform; /* to its port */
 	uint16_t port;
 	uint32_t sent, answered;
 };
@@ -55,6 +57,7 @@ struct record {
 	const struct cvtpm_platform *platform; /* for its log */
 	pthread_mutex_t lock;
 	struct trace_context *context; /* what the messages before have told; owned */
+	struct record_way events;
 	uint16_t next_port;
 	uint64_t end;               /* of the last whole frame */
 	unsigned long long missing; /* frames that could not be written */
@@ -68,6 +71,9 @@ int record_open(struct record *r, const char *path, bool secrets,
 		const struct cvtpm_platform *platform);
 /** Says what is missing, if something is. Nothing happens where nothing is open. */
 void record_close(struct record *r);
+
+/** Power or a reset, as a number of the simulator's protocol (MSSIM_SIGNAL_POWER_ON ...). */
+void record_event(struct record *r, uint32_t number);
 
 /** A command, before it runs, and the response to that command. A full disk is logged, once,
  *  and so is its end; nobody waits for it. `r` NULL: nothing is recorded. From any thread. */

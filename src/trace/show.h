@@ -35,6 +35,9 @@ void trace_show_brief(const struct trace_show *show, const struct trace_exchange
 /** As one JSON object on a line. False: out of memory, or it cannot be written. */
 bool trace_show_json(const struct trace_show *show, const struct trace_exchange *x);
 
+/** An event as one JSON object on a line. */
+bool trace_show_event_json(const struct trace_show *show, const char *event);
+
 /* ---- for the three of them ---- */
 
 /** A number or bytes in words; cut where `size` is too small. */

@@ -148,6 +148,10 @@ static void tell_where(struct connection *c, bool ipv6)
 	char text[INET6_ADDRSTRLEN];
 	const char *door = record_door_name(from[1]);
 
+	if (!ipv6 && frame_get_u32(to) == RECORD_SERVER && frame_get_u32(from) == RECORD_CLIENT) {
+		snprintf(c->where, sizeof c->where, "the platform");
+		return;
+	}
 	if (!ipv6 && frame_get_u32(to) == RECORD_SERVER && from[0] == 127 && from[3] == 1 && door) {
 		snprintf(c->where, sizeof c->where, "%s %u", door,
 			 (unsigned)(c->port[c->client] - RECORD_MIN_PORT));
@@ -264,6 +268,20 @@ static bool take_raw(struct streams *s, struct connection *c, unsigned half, int
 	return true;
 }
 
+static bool ends_what_is_loaded(uint32_t number)
+{
+	return number == MSSIM_SIGNAL_POWER_ON || number == MSSIM_SIGNAL_RESET ||
+	       number == MSSIM_SIGNAL_RESTART;
+}
+
+/* The platform's port is another one of the same TPM. */
+static void forget_loaded(struct streams *s, const uint8_t *address)
+{
+	for (size_t i = 0; i < s->server_count; i++)
+		if (memcmp(s->servers[i].address, address, 16) == 0)
+			s->servers[i].context = (struct trace_context){0};
+}
+
 static bool take_request(struct streams *s, struct connection *c, unsigned half, int64_t ns)
 {
 	struct half *h = &c->half[half];
@@ -285,6 +303,8 @@ static bool take_request(struct streams *s, struct connection *c, unsigned half,
 
 		trace_take_command(&c->way, request.data, request.data_len, &meta);
 	} else if (request.number != MSSIM_SESSION_END) {
+		if (ends_what_is_loaded(request.number))
+			forget_loaded(s, c->address[!c->client]);
 		trace_note(s->sink, false, "%s: %s", c->where, mssim_name(request.number));
 	}
 	if (request.number == MSSIM_SIGNAL_HASH_DATA)

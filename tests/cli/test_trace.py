@@ -419,8 +419,9 @@ def test_the_simulators_protocol_in_the_pieces_that_its_clients_send():
             frames.append(frame(answer, 2321, 50000, back))
             back += len(answer)
     frames += [frame(struct.pack(">I", 17), 50001, 2322), frame(bytes(4), 2322, 50001)]
-    x, = objects(pcap(frames))
+    x, event = objects(pcap(frames))
     assert x["locality"] == 3 and x["response"]["parameters"]["randomBytes"]["masked"]
+    assert event == {"event": "127.0.0.1:50001: SIGNAL_RESET"}
     assert "SIGNAL_RESET" in trace(pcap(frames))
 
 
@@ -444,6 +445,10 @@ def reordered(data):
         out += struct.pack("<IIII", *head) + data[at + 16:at + 16 + head[2]]
         at += 16 + head[2]
     return out
+
+
+def exchanges(path):
+    return [x for x in objects(str(path)) if "number" in x]
 
 
 @contextlib.contextmanager
@@ -474,19 +479,19 @@ def test_what_tpm2_tools_say_is_kept_and_told_without_their_secrets(tmp_path):
     data = server.trace.read_bytes()
     for secret in (b"parentpw", b"itempw", b"wrongpw", b"sealedsecret"):
         assert secret not in data
-    out = objects(str(server.trace))
+    out = exchanges(server.trace)
     assert {"TPM2_Startup", "TPM2_CreatePrimary", "TPM2_Create", "TPM2_Load", "TPM2_Unseal", "TPM2_StartAuthSession"} <= {
         x["command"]["name"] for x in out}
     assert '"undecoded"' not in json.dumps(out) and all("response" in x and x["where"].startswith("mssim") for x in out)
     failed = [x for x in out if x["response"]["name"] == "TPM_RC_AUTH_FAIL"]
     assert failed and failed[0]["response"]["about"] == "session 1"
-    assert objects(reordered(data)) == out
+    assert objects(reordered(data)) == objects(str(server.trace))
     # Packets are appended, and what a process left unfinished goes.
     server.trace.write_bytes(data[:-5])
     with serving(tmp_path) as server:
         tpm2("startup", "-c", tcti=server.tcti())
     after = server.trace.read_bytes()
-    assert len(objects(str(server.trace))) == len(out) + 1 and after[:len(data) - 100] == data[:-100]
+    assert len(exchanges(server.trace)) == len(out) + 1 and after[:len(data) - 100] == data[:-100]
 
 
 def test_an_encrypting_session_of_tpm2_tools(tmp_path):
@@ -496,7 +501,7 @@ def test_an_encrypting_session_of_tpm2_tools(tmp_path):
         tpm2("startauthsession", "--hmac-session", "-c", tmp_path / "p", "-S", tmp_path / "s", tcti=tcti)
         tpm2("sessionconfig", tmp_path / "s", "--enable-encrypt", tcti=tcti)
         assert len(tpm2("getrandom", "-S", tmp_path / "s", "--hex", "16", tcti=tcti).stdout) == 32
-    x, = [x for x in objects(str(server.trace)) if x["command"]["name"] == "TPM2_GetRandom" and x["command"]["sessions"]]
+    x, = [x for x in exchanges(server.trace) if x["command"]["name"] == "TPM2_GetRandom" and x["command"]["sessions"]]
     assert x["response"]["parameters"]["randomBytes"] == {"encrypted": True, "size": 16}
 
 
@@ -522,10 +527,26 @@ def test_every_door_is_in_it(tmp_path):
         done = subprocess.run([CVTPM, "crb-client", "--crb-page", page], input=pcr_read(6), capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
     seen = {x["command"]["parameters"]["pcrSelectionIn"][0]["pcrSelect"][0]: (x["where"].rsplit(" ", 1)[0], x["locality"], x["response"]["name"])
-            for x in objects(str(server.trace)) if x["command"]["name"] == "TPM2_PCR_Read"}
+            for x in exchanges(server.trace) if x["command"]["name"] == "TPM2_PCR_Read"}
     good = "TPM_RC_SUCCESS"
     assert seen == {1: ("control", 0, good), 2: ("socket", 0, good), 3: ("socket", 0, good), 4: ("mssim", 2, good),
                     5: ("mssim", 9, "TPM_RC_LOCALITY"), 6: ("CRB page", 0, good)}
+
+
+def test_power_and_resets_are_in_it_and_end_what_was_loaded(tmp_path):
+    with serving(tmp_path) as server:
+        tpm, platform = server.mssim(), server.platform()
+        tpm.startup()
+        begun = tpm.transact(command(0x186, bytes.fromhex("0000000b")))  # HashSequenceStart
+        platform.reset()
+        tpm.startup()
+        tpm.transact(command(0x173, begun[10:14]))
+        platform.power_off()
+        platform.power_on()
+    out = trace(str(server.trace), "--brief")
+    assert re.findall(r"TPM2_\w+|SIGNAL_\w+", out) == ["TPM2_Startup", "TPM2_HashSequenceStart", "SIGNAL_RESET", "TPM2_Startup", "TPM2_ReadPublic",
+                                                      "SIGNAL_POWER_OFF", "SIGNAL_POWER_ON"]
+    assert "-- the platform: SIGNAL_RESET" in out and "(HashSequenceStart #" not in out
 
 
 def test_a_trace_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
