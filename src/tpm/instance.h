@@ -42,8 +42,7 @@ struct tpm_sequence {
 	bool first;  /* nothing was added yet */
 	bool ticket; /* the data does not begin with TPM_GENERATED_VALUE: a ticket may be had */
 	union {
-		struct cvtpm_hash
-			hash[HASH_COUNT]; /* HASH: [0]; EVENT: in the order of pcr_banks */
+		struct cvtpm_hash hash[HASH_COUNT]; /* HASH: [0]; EVENT: by event_hashes */
 		struct cvtpm_hmac hmac;
 	} state;
 };

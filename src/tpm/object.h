@@ -138,6 +138,7 @@ tpm_rc context_load(struct tpm *t, TPMS_CONTEXT *context, TPM_HANDLE *handle);
 
 /* ---- sequence.c: sequences as rows of state.def, for contexts and state blobs ---- */
 
+extern const TPM_ALG_ID event_hashes[HASH_COUNT]; /* of an event sequence, in this order */
 void sequence_save(const struct tpm_sequence *sequence, struct tpm_saved_sequence *saved);
 /** CVTPM_ERR_FORMAT: no sequence that sequence_save() writes. */
 int sequence_restore(const struct tpm_saved_sequence *saved, struct tpm_sequence *sequence);

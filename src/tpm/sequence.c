@@ -5,14 +5,13 @@
 /* tpm_saved_sequence.flags */
 enum { SAVED_FIRST = 1 << 0, SAVED_TICKET = 1 << 1 };
 
-/* An event sequence has a hash for each bank that was allocated when it began. */
-static size_t state_count(const struct tpm_sequence *sequence)
-{
-	size_t n = 1;
+/* What an event is hashed with: every hash there is, whatever PCR banks are allocated. */
+const TPM_ALG_ID event_hashes[HASH_COUNT] = {TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
+					     TPM_ALG_SHA512};
 
-	while (sequence->kind == SEQUENCE_EVENT && n < HASH_COUNT && sequence->state.hash[n].alg)
-		n++;
-	return n;
+static uint32_t state_count(uint8_t kind)
+{
+	return kind == SEQUENCE_EVENT ? HASH_COUNT : 1;
 }
 
 void sequence_save(const struct tpm_sequence *sequence, struct tpm_saved_sequence *saved)
@@ -23,7 +22,7 @@ void sequence_save(const struct tpm_sequence *sequence, struct tpm_saved_sequenc
 	saved->flags = (uint16_t)((sequence->first ? SAVED_FIRST : 0) |
 				  (sequence->ticket ? SAVED_TICKET : 0));
 	saved->hierarchy = TPM_RH_NULL;
-	saved->states.count = (uint32_t)state_count(sequence);
+	saved->states.count = state_count(sequence->kind);
 	for (size_t i = 0; i < saved->states.count; i++) {
 		tpm_hash_state *state = &saved->states.state[i];
 
@@ -39,6 +38,8 @@ void sequence_save(const struct tpm_sequence *sequence, struct tpm_saved_sequenc
 
 static int restore_state(const tpm_hash_state *state, struct tpm_sequence *sequence, size_t i)
 {
+	TPM_ALG_ID alg;
+
 	if (sequence->kind == SEQUENCE_HMAC) {
 		if (state->size != CVTPM_HMAC_STATE_SIZE)
 			return CVTPM_ERR_FORMAT;
@@ -48,16 +49,14 @@ static int restore_state(const tpm_hash_state *state, struct tpm_sequence *seque
 	if (state->size != CVTPM_HASH_STATE_SIZE)
 		return CVTPM_ERR_FORMAT;
 	CVTPM_TRY(cvtpm_hash_import(&sequence->state.hash[i], state->buffer));
-	if (sequence->kind == SEQUENCE_HASH && sequence->state.hash[i].alg != sequence->hashAlg)
-		return CVTPM_ERR_FORMAT;
-	return 0;
+	alg = sequence->kind == SEQUENCE_EVENT ? event_hashes[i] : sequence->hashAlg;
+	return sequence->state.hash[i].alg == alg ? 0 : CVTPM_ERR_FORMAT;
 }
 
 int sequence_restore(const struct tpm_saved_sequence *saved, struct tpm_sequence *sequence)
 {
 	if (saved->kind < SEQUENCE_HASH || saved->kind > SEQUENCE_EVENT ||
-	    saved->states.count == 0 ||
-	    (saved->kind != SEQUENCE_EVENT && saved->states.count != 1) ||
+	    saved->states.count != state_count(saved->kind) ||
 	    saved->flags & ~(SAVED_FIRST | SAVED_TICKET))
 		return CVTPM_ERR_FORMAT;
 	sequence->kind = saved->kind;

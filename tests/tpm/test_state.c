@@ -193,6 +193,29 @@ static void a_running_tpm_moves(void **state)
 	rig_free(copy);
 }
 
+/* The sequence of SHA-256 in the blob says of itself that it is one of events, which have a state
+ * for each hash; or one of SHA-384. */
+static void a_sequence_that_is_of_another_kind(void **state)
+{
+	static const uint8_t as_saved[] = {SLOT_SEQUENCE, SEQUENCE_HASH, 0, TPM_ALG_SHA256, 0, 0};
+	struct rig *r = *state, *copy;
+	uint8_t *sequence;
+
+	start_hash(r, TPM_ALG_SHA256);
+	save_both(r);
+	sequence = memmem(running, running_len, as_saved, sizeof as_saved);
+	assert_non_null(sequence);
+	copy = other_tpm();
+	sequence[1] = SEQUENCE_EVENT;
+	RC(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len), CVTPM_ERR_FORMAT);
+	sequence[1] = SEQUENCE_HASH;
+	sequence[3] = TPM_ALG_SHA384;
+	RC(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len), CVTPM_ERR_FORMAT);
+	sequence[3] = TPM_ALG_SHA256;
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	rig_free(copy);
+}
+
 /* One that waits is not resumed once it is taken away. */
 static void a_running_tpm_that_is_taken_away(void **state)
 {
@@ -852,6 +875,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OBJECT_TEST(a_running_tpm_moves),
+		OBJECT_TEST(a_sequence_that_is_of_another_kind),
 		OBJECT_TEST(a_running_tpm_that_is_taken_away),
 		OBJECT_TEST(what_shutdown_saved_moves),
 		OBJECT_TEST(permanent_state_is_replaced),

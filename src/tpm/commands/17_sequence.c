@@ -9,10 +9,6 @@
 
 #include "crypto/mem.h"
 
-/* What an event is hashed with: every hash there is, whatever PCR banks are allocated. */
-static const TPM_ALG_ID event_hashes[HASH_COUNT] = {TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
-						    TPM_ALG_SHA512};
-
 static struct tpm_sequence *sequence_get(struct tpm *t, TPM_HANDLE handle)
 {
 	struct tpm_slot *slot =
