@@ -25,11 +25,6 @@ static unsigned rsa_made;        /* by this input: one is tried */
 
 /* ---- sessions ---- */
 
-static bool is_there(TPM_HANDLE handle)
-{
-	return entity_check(&tpm, handle, 1) == 0;
-}
-
 /* What an honest client would know of the session, looked up in the TPM. `entity`: what
  * it authorises, or TPM_RH_UNASSIGNED. */
 static struct client_session client_of(struct feed *f, TPM_HANDLE entity)
@@ -47,7 +42,7 @@ static struct client_session client_of(struct feed *f, TPM_HANDLE entity)
 	const struct tpm_session *s = NULL;
 	TPM2B_NAME name;
 
-	if (entity != TPM_RH_UNASSIGNED && is_there(entity))
+	if (entity != TPM_RH_UNASSIGNED && bench_has(entity))
 		c.auth = *entity_auth(&tpm, entity);
 	if (entity == TPM_RH_UNASSIGNED || which & 3)
 		s = session_get(&tpm, (which & 4 ? POLICY_SESSION_FIRST : HMAC_SESSION_FIRST) +
@@ -56,7 +51,10 @@ static struct client_session client_of(struct feed *f, TPM_HANDLE entity)
 	if (!s)
 		return c;
 	c.handle = s->handle;
-	c.attributes |= attributes[entity == TPM_RH_UNASSIGNED ? 1 + how % 7 : how % 8];
+	if (entity == TPM_RH_UNASSIGNED) /* no use without any */
+		c.attributes |= attributes[1 + how % 7];
+	else if (how & 8)
+		c.attributes |= attributes[how % 8];
 	c.authHash = s->authHash;
 	c.symmetric = s->symmetric;
 	c.sessionKey = s->sessionKey;
@@ -65,7 +63,7 @@ static struct client_session client_of(struct feed *f, TPM_HANDLE entity)
 	c.with_auth =
 		s->type == TPM_SE_HMAC || (s->bits & (SESSION_AUTHVALUE | SESSION_PASSWORD)) != 0;
 	c.password = s->bits & SESSION_PASSWORD && entity != TPM_RH_UNASSIGNED;
-	if (entity == TPM_RH_UNASSIGNED || !is_there(entity)) {
+	if (entity == TPM_RH_UNASSIGNED || !bench_has(entity)) {
 		c.with_auth = false;
 	} else if (s->bits & SESSION_BOUND && s->type == TPM_SE_HMAC) {
 		entity_name(&tpm, entity, &name);
@@ -84,7 +82,7 @@ static unsigned make_sessions(const struct command *c, const union command_in *i
 		sessions[count] = client_of(f, in->handle[count]);
 		count++;
 	}
-	if (b < 0x60)
+	if (b < 0xC0)
 		return count;
 	for (unsigned more = 1 + (b & 1); more && count < MAX_SESSION_NUM; more--)
 		sessions[count++] = client_of(f, TPM_RH_UNASSIGNED);
@@ -200,8 +198,8 @@ static size_t spoil(uint8_t *bytes, size_t len, struct feed *f)
 	return draw(f) == 0xFF ? draw_number(f, 2) % (len + 1) : len;
 }
 
-static void run(const struct command *c, const union command_in *in,
-		struct client_session *sessions, unsigned count, struct feed *f)
+static void run(const struct command *c, union command_in *in, struct client_session *sessions,
+		unsigned count, struct feed *f)
 {
 	static uint8_t bytes[CVTPM_MAX_BUFFER_SIZE], answer[CVTPM_MAX_BUFFER_SIZE];
 	static union command_out out;
@@ -212,7 +210,7 @@ static void run(const struct command *c, const union command_in *in,
 
 	memset(names, 0, sizeof names);
 	for (unsigned n = 0; n < command_handles(c); n++)
-		if (is_there(in->handle[n]))
+		if (bench_has(in->handle[n]))
 			entity_name(&tpm, in->handle[n], &names[n]);
 	len = command_encode(c, in, sessions, count, names, bytes, sizeof bytes);
 	if (!len)
@@ -227,8 +225,10 @@ static void run(const struct command *c, const union command_in *in,
 	rc = response_decode(c, answer, answer_len, sessions, count, &out);
 	CHECK(rc != ENCODE_MALFORMED || changes_auth(c));
 	CHECK(rc != ENCODE_HMAC || changes_auth(c));
-	if (!rc)
-		keep_out(c, &out);
+	if (rc)
+		return;
+	keep_in(c, in);
+	keep_out(c, &out);
 }
 
 /* Most of the time of a run would go to primes. */
@@ -249,7 +249,7 @@ static void step_command(struct feed *f)
 
 	memset(&in, 0, sizeof in);
 	for (unsigned n = 0; h[n].type; n++)
-		make_value(h[n].type, &in.handle[n], f, h[n].plus);
+		in.handle[n] = make_entity(h[n].type, f, h[n].plus);
 	count = make_sessions(c, &in, f, sessions);
 	make_fields(c->in, IN_FIELDS(&in), f, false);
 	if (!makes_rsa(c, &in) || !rsa_made++)
@@ -399,7 +399,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	bench_session(TPM_SE_POLICY, TPM_RH_NULL, TPM_ALG_NULL);
 	bench_session(TPM_SE_TRIAL, TPM_RH_NULL, TPM_ALG_NULL);
 	make_indices();
-	bench.patience = 1; /* what takes long is not what is looked for here */
+	bench.patience = 20; /* what takes long is not what is looked for here */
 	bench_keep();
 	first_values = kept_values;
 	return 0;

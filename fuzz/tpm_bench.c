@@ -97,6 +97,11 @@ int bench_create(void)
 	return err ? err : cvtpm_engine_native.power_on(made);
 }
 
+bool bench_has(TPM_HANDLE handle)
+{
+	return entity_check(&tpm, handle, 1) == 0;
+}
+
 void bench_keep(void)
 {
 	memcpy(&kept.tpm, &tpm, sizeof tpm);

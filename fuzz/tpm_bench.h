@@ -54,6 +54,8 @@ void bench_begin(void);
 int bench_create(void);
 /** The handle of `tpm` for functions of the engine. */
 struct cvtpm_tpm *bench_tpm(void);
+/** Is something loaded, defined or enabled under this handle? */
+bool bench_has(TPM_HANDLE handle);
 /** Keeps instance, store and bench as they are, and goes back to that. */
 void bench_keep(void);
 void bench_restore(void);

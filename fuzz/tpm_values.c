@@ -72,6 +72,14 @@ static TPM_HANDLE make_handle(struct feed *f)
 	}
 }
 
+static bool allows(const struct type *type, TPM_HANDLE handle)
+{
+	for (uint32_t i = 0; i < type->max; i++)
+		if (handle >= type->values[2 * i] && handle <= type->values[2 * i + 1])
+			return true;
+	return false;
+}
+
 /* A handle that the type allows, if one comes up in a few draws. */
 static TPM_HANDLE make_ranged(const struct type *type, struct feed *f, bool plus)
 {
@@ -79,14 +87,36 @@ static TPM_HANDLE make_ranged(const struct type *type, struct feed *f, bool plus
 
 	if (plus && handle == TPM_RS_PW)
 		return type->null;
-	for (uint32_t i = 0; i < type->max; i++)
-		if (handle >= type->values[2 * i] && handle <= type->values[2 * i + 1])
-			return handle;
-	if (draw(f) == 0xFF)
+	if (allows(type, handle) || draw(f) == 0xFF)
 		return handle;
 	/* the kind of the first range, the same number */
 	handle = type->values[0] + (HANDLE_INDEX(handle) & 7);
 	return handle <= type->values[1] ? handle : type->values[0];
+}
+
+TPM_HANDLE make_entity(const struct type *type, struct feed *f, bool plus)
+{
+	static const struct {
+		TPM_HANDLE first, count;
+	} where[] = {{TRANSIENT_FIRST, 8},      {0x01500000, 7},        {HMAC_SESSION_FIRST, 8},
+		     {POLICY_SESSION_FIRST, 8}, {PERSISTENT_FIRST, 4},  {PLATFORM_PERSISTENT, 4},
+		     {TPM_RH_OWNER, 1},         {TPM_RH_NULL, 1},       {TPM_RH_LOCKOUT, 1},
+		     {TPM_RH_ENDORSEMENT, 2},   {0, IMPLEMENTATION_PCR}};
+	const struct type *t = type_resolve(type);
+	TPM_HANDLE there[64], handle;
+	size_t count = 0;
+	uint8_t b = draw(f);
+
+	if (b < 0xE0 && t->kind == TYPE_RANGES)
+		for (size_t i = 0; i < COUNT(where); i++)
+			for (handle = where[i].first; handle < where[i].first + where[i].count;
+			     handle++)
+				if (allows(t, handle) && bench_has(handle) && count < COUNT(there))
+					there[count++] = handle;
+	if (count)
+		return there[b % count];
+	make_value(type, &handle, f, plus);
+	return handle;
 }
 
 static void store_number(void *to, size_t size, uint64_t value)
@@ -201,7 +231,7 @@ static bool take_kept(const struct type *type, void *to, struct feed *f)
 {
 	const size_t n = kept_values.count < KEPT ? kept_values.count : KEPT;
 	uint8_t b = draw(f);
-	size_t skip = b & 15;
+	size_t skip = b & 8 ? b & 7 : 0; /* the newest, or one before it */
 
 	if (b & 0x40)
 		return false;
@@ -308,10 +338,19 @@ void keep(const struct type *type, const void *value)
 	kept_values.count++;
 }
 
+static void keep_fields(const struct field *fields, const uint8_t *record)
+{
+	for (unsigned n = 0; fields[n].type; n++)
+		keep(fields[n].type, record + field_offset(fields, n));
+}
+
 void keep_out(const struct command *c, union command_out *out)
 {
-	const uint8_t *record = OUT_FIELDS(out);
+	keep_fields(c->out, OUT_FIELDS(out));
+}
 
-	for (unsigned n = 0; c->out[n].type; n++)
-		keep(c->out[n].type, record + field_offset(c->out, n));
+/* A digest that was signed, a policyRef: what another command wants to hear again. */
+void keep_in(const struct command *c, union command_in *in)
+{
+	keep_fields(c->in, IN_FIELDS(in));
 }

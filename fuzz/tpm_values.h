@@ -31,10 +31,13 @@ extern struct kept kept_values;
 /** Keeps a buffer or structure; other values are no use alone. */
 void keep(const struct type *type, const void *value);
 void keep_out(const struct command *c, union command_out *out);
+void keep_in(const struct command *c, union command_in *in);
 
 /** Draws all of `fields` into a zeroed record, and one value. `plus`: a type's + is there. */
 void make_fields(const struct field *fields, uint8_t *record, struct feed *f, bool plus);
 void make_value(const struct type *type, void *to, struct feed *f, bool plus);
+/** A handle of a command: mostly one of something that is there and that the type allows. */
+TPM_HANDLE make_entity(const struct type *type, struct feed *f, bool plus);
 
 /** The indices that make_value() speaks of. */
 extern const TPM_HANDLE indices[8];
