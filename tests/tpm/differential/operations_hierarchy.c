@@ -126,6 +126,8 @@ static void lockout_parameters(struct world *w)
 {
 	BEGIN(w, DictionaryAttackParameters);
 
+	if (w->time_stands) /* a shorter time would forgive what a longer one has not yet */
+		return;
 	use_hierarchy(w, &p, 0, TPM_RH_LOCKOUT);
 	in->newMaxTries = PICK(w, 5, 6, 10, 32, 1);
 	in->newRecoveryTime = PICK(w, 100000, 100000, 50000, 0);
