@@ -280,13 +280,15 @@ static tpm_rc compare(struct tpm *t, unsigned n)
 	return TPM_RC_SUCCESS;
 }
 
-/* An authorisation of fs->entity in role `role`. */
+/* An authorisation of fs->entity in role `role`, in the order of Part 3, 5.6. */
 static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 {
 	struct frame_session *fs = &t->frame.sessions[n];
 	struct tpm_session *s = fs->session;
 	bool policy = s && s->type != TPM_SE_HMAC;
 
+	if (!entity_is_whole(t, fs->entity))
+		return TPM_RC_AUTH_UNAVAILABLE;
 	if (!s)
 		fs->with_auth = true;
 	else if (policy)

@@ -168,12 +168,21 @@ static bool index_allows(struct tpm *t, TPM_HANDLE handle, uint32_t read, uint32
 	       (command_writes_index(t) ? write : read);
 }
 
+/* Its public area alone authorises nothing. A sequence has all that it needs. */
+bool entity_is_whole(struct tpm *t, TPM_HANDLE handle)
+{
+	const struct tpm_object *object;
+
+	if (HANDLE_TYPE(handle) != TPM_HT_TRANSIENT && HANDLE_TYPE(handle) != TPM_HT_PERSISTENT)
+		return true;
+	object = object_get(t, handle);
+	return !object || object->sensitive.size;
+}
+
 static bool object_allows_auth(const struct tpm_object *object, enum role role)
 {
 	uint32_t attributes = object->publicArea.objectAttributes;
 
-	if (object->sensitive.size == 0) /* the public area alone authorises nothing */
-		return false;
 	return role == USER ? (attributes & TPMA_OBJECT_USERWITHAUTH) != 0
 			    : role == ADMIN && !(attributes & TPMA_OBJECT_ADMINWITHPOLICY);
 }
@@ -226,7 +235,7 @@ bool entity_policy_available(struct tpm *t, TPM_HANDLE handle, enum role role)
 	case TPM_HT_TRANSIENT:
 	case TPM_HT_PERSISTENT:
 		object = object_get(t, handle);
-		return object && object->sensitive.size != 0;
+		return object;
 	default:
 		return true;
 	}

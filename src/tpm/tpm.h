@@ -36,7 +36,10 @@ void entity_name(struct tpm *t, TPM_HANDLE handle, TPM2B_NAME *name);
 const TPM2B_AUTH *entity_auth(struct tpm *t, TPM_HANDLE handle);
 /** Its authPolicy and the hash of it; an empty digest where it has none. */
 TPM_ALG_ID entity_policy(struct tpm *t, TPM_HANDLE handle, const TPM2B_DIGEST **policy);
-/** May its authValue, its policy, authorise it in role `role` of the running command? */
+/** Is, of an object, the sensitive area here, too? What else there is is always whole. */
+bool entity_is_whole(struct tpm *t, TPM_HANDLE handle);
+/** May its authValue, its policy, authorise it in role `role` of the running command? It is
+ *  whole. */
 bool entity_auth_available(struct tpm *t, TPM_HANDLE handle, enum role role);
 bool entity_policy_available(struct tpm *t, TPM_HANDLE handle, enum role role);
 /** Must it be a policy (ADMIN and DUP, Part 1, 19.2)? */

@@ -121,6 +121,30 @@ static void lockout_25_1_leaves_out_what_is_exempt(void **state)
 	OK(try_index(r, INDEX + 1, "right"));
 }
 
+/* Part 3, 5.6: that the key is not here comes before that nobody may try its authValue. */
+static void lockout_5_6_after_what_is_missing(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC public = rig_signing_template();
+	struct Sign_in sign = {
+		.digest.size = 32,
+		.inScheme = {.scheme = TPM_ALG_ECDSA, .details.any.hashAlg = TPM_ALG_SHA256},
+		.validation = {.tag = TPM_ST_HASHCHECK, .hierarchy = TPM_RH_NULL}};
+	struct CreatePrimary_out made;
+	struct LoadExternal_out out;
+
+	NATIVE_ONLY(r); /* libtpms: TPM_RC_FAILURE */
+	public.objectAttributes &= ~(uint32_t)TPMA_OBJECT_NODA;
+	OK(primary(r, TPM_RH_OWNER, &public, NULL, &made));
+	OK(load_external(r, &made.outPublic.publicArea, NULL, TPM_RH_OWNER, &out));
+	begin_lockout(r);
+	lock_out(r);
+	sign.keyHandle = made.handle;
+	RC(RIG_RUN(r, Sign, &sign, NULL), TPM_RC_LOCKOUT);
+	sign.keyHandle = out.handle;
+	RC(RIG_RUN(r, Sign, &sign, NULL), TPM_RC_AUTH_UNAVAILABLE);
+}
+
 static void lockout_25_1_heals_with_time(void **state)
 {
 	struct rig *r = *state;
@@ -484,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OBJECT_TEST(lockout_25_1_begins_at_maxTries),
 		OBJECT_TEST(lockout_25_1_leaves_out_what_is_exempt),
+		OBJECT_TEST(lockout_5_6_after_what_is_missing),
 		OBJECT_TEST(lockout_25_1_heals_with_time),
 		OBJECT_TEST(lockout_25_1_power_cycles_heal_nothing),
 		OBJECT_TEST(lockout_25_1_unorderly_end_counts),

@@ -636,6 +636,8 @@ static void credential(struct world *w)
 			return;
 		made = p;
 	}
+	if (!object->kind || !key->kind) /* one had to make room */
+		return;
 	BEGIN(w, ActivateCredential);
 	struct ActivateCredential_in *other;
 

@@ -314,6 +314,9 @@ static void authorise(struct world *w, struct pair *p, unsigned n)
 	bool policy = role == DUP || (role == USER ? !e->user_auth : !e->admin_auth);
 	struct world_session *ws;
 
+	for (size_t i = 0; i < MAX_KEYS; i++)
+		w->tried_public |= w->keys[i].kind && w->keys[i].public_only &&
+				   w->keys[i].e.handle[NATIVE] == e->handle[NATIVE];
 	if (n == 0 && p->with) {
 		add_session(w, p, p->with, e, p->keep ? TPMA_SESSION_CONTINUESESSION : 0);
 		return;

@@ -122,6 +122,7 @@ struct world {
 	bool diverged;     /* an explained difference, or a spoilt command with an effect */
 	bool rate_changed; /* of the clocks, until _TPM_Init */
 	bool counted_none; /* at this run's start: in lockout, or protection was off */
+	bool tried_public; /* in this run: a key whose public area alone is loaded */
 	bool time_stands;  /* failed tries are left from before _TPM_Init */
 	uint64_t clock[SIDES], clock_at; /* what Clock was at that time */
 	uint64_t command_at;             /* the last command's time */
