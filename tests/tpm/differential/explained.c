@@ -325,6 +325,12 @@ static bool bind_is_wrong_too(const struct question *q)
 	return is_pin_handle(q, q->in.handle[1]) || (key && key->public_only);
 }
 
+/* RSA with 4096 bits has such secrets. */
+static bool salt_is_long(const struct question *q)
+{
+	return HAS(q, TPM2B_ENCRYPTED_SECRET, 512);
+}
+
 static bool is_no_sequence(const struct question *q)
 {
 	return key_of(q, 0);
@@ -575,6 +581,8 @@ static const struct {
 	{"Names", 0, ANY, ANY, name_is_long},
 	{"Room", TPM_CC_NV_DefineSpace, ANY, RC_P(2, TPM_RC_SIZE), is_large},
 	{"Room", TPM_CC_NV_DefineSpace, SUCCESS, TPM_RC_NV_SPACE, is_large_and_orderly},
+	{"Room", TPM_CC_StartAuthSession, RC_P(2, TPM_RC_INSUFFICIENT), RC_P(2, TPM_RC_SIZE),
+	 salt_is_long},
 	{"Room", TPM_CC_NV_Read, TPM_RC_NV_RANGE, RC_P(1, TPM_RC_VALUE), reads_much},
 	{"Room", TPM_CC_NV_Read, RC_P(2, TPM_RC_VALUE), RC_P(1, TPM_RC_VALUE), reads_much},
 	{"Room", TPM_CC_NV_Write, RC_P(1, TPM_RC_INSUFFICIENT), RC_P(1, TPM_RC_SIZE), writes_much},
