@@ -70,7 +70,7 @@ static bool has(const struct question *q, const struct type *type, const uint32_
 	find_leaves(&l, q->p->command, r->command, r->command_len);
 	for (unsigned i = 0; i < l.count; i++)
 		for (size_t n = 0; n < count; n++)
-			if (l.leaf[i].type == type &&
+			if (l.leaf[i].type == type_resolve(type) &&
 			    number_at(r->command + l.leaf[i].at, l.leaf[i].size) == values[n])
 				return true;
 	return false;
