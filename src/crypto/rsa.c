@@ -304,8 +304,8 @@ int cvtpm_rsa_check_prime(const struct cvtpm_rsa_public *public, const uint8_t *
 	uint64_t p[NUMBER_MAX_HALF_WORDS], q[NUMBER_MAX_HALF_WORDS], t[NUMBER_MAX_HALF_WORDS];
 	int err = factor(public, prime, prime_len, p, q);
 
-	if (!err && (!less_one(t, p, words, public->exponent) ||
-		     !less_one(t, q, words, public->exponent)))
+	if (!err &&
+	    (!less_one(t, p, words, public->exponent) || !less_one(t, q, words, public->exponent)))
 		err = CVTPM_ERR_PARAM;
 	cvtpm_wipe(p, sizeof p);
 	cvtpm_wipe(q, sizeof q);

@@ -51,7 +51,7 @@ struct worker_job {
 	uint8_t locality;
 	struct record_way way; /* how commands come; for the record */
 	uint32_t value;        /* of a command of the simulator protocol */
-	const uint8_t *data; /* not shared memory; stays as it is until `done` */
+	const uint8_t *data;   /* not shared memory; stays as it is until `done` */
 	size_t data_len;
 	uint8_t response[CVTPM_MAX_BUFFER_SIZE];
 	size_t response_len;

@@ -327,7 +327,7 @@ static const struct cvtpm_snp_provider_ops ops_without_certificates = {
 };
 
 int cvtpm_guest_message_open(struct snp_guest_message *guest,
-			   const struct snp_guest_message_config *config)
+			     const struct snp_guest_message_config *config)
 {
 	bool certs = config->certs != NULL;
 

@@ -121,8 +121,9 @@ tpm_rc protect_activate(struct tpm *t, const struct tpm_object *key, const TPM2B
 
 /** Secret sharing (Part 1, Annexes B.10, C.6): a fresh secret for the holder of `key`, and
  *  its recovery. `label` ("SECRET", "DUPLICATE", "IDENTITY") with its final NUL counted.
- *  secret_make: `key` is an asymmetric storage key. secret_recover: an asymmetric key; TPM_RC_KEY (ECC without a name),
- *  TPM_RC_SIZE, TPM_RC_VALUE, TPM_RC_ECC_POINT, TPM_RC_INSUFFICIENT; without number. */
+ *  secret_make: `key` is an asymmetric storage key. secret_recover: an asymmetric key.
+ *  TPM_RC_KEY (ECC without a name), TPM_RC_SIZE, TPM_RC_VALUE, TPM_RC_ECC_POINT,
+ *  TPM_RC_INSUFFICIENT; without number. */
 tpm_rc secret_make(struct tpm *t, const struct tpm_object *key, const char *label,
 		   TPM2B_DIGEST *secret, TPM2B_ENCRYPTED_SECRET *out);
 tpm_rc secret_recover(struct tpm *t, const struct tpm_object *key, const char *label,
