@@ -325,6 +325,17 @@ static bool bind_is_wrong_too(const struct question *q)
 	return is_pin_handle(q, q->in.handle[1]) || (key && key->public_only);
 }
 
+/* A handle was spoilt so that there are more objects in use than has_room() reckoned with. */
+static bool uses_more_objects(const struct question *q)
+{
+	bool persistent = false;
+
+	for (unsigned n = 0; n < command_handles(q->p->command); n++)
+		persistent |= HANDLE_TYPE(q->in.handle[n]) == TPM_HT_PERSISTENT &&
+			      q->in.handle[n] != q->p->entity[n].handle[NATIVE];
+	return q->p->mangled && persistent;
+}
+
 /* RSA with 4096 bits has such secrets. */
 static bool salt_is_long(const struct question *q)
 {
@@ -581,6 +592,7 @@ static const struct {
 	{"Names", 0, ANY, ANY, name_is_long},
 	{"Room", TPM_CC_NV_DefineSpace, ANY, RC_P(2, TPM_RC_SIZE), is_large},
 	{"Room", TPM_CC_NV_DefineSpace, SUCCESS, TPM_RC_NV_SPACE, is_large_and_orderly},
+	{"Room", 0, ANY, TPM_RC_OBJECT_MEMORY, uses_more_objects},
 	{"Room", TPM_CC_StartAuthSession, RC_P(2, TPM_RC_INSUFFICIENT), RC_P(2, TPM_RC_SIZE),
 	 salt_is_long},
 	{"Room", TPM_CC_NV_Read, TPM_RC_NV_RANGE, RC_P(1, TPM_RC_VALUE), reads_much},
