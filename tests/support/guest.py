@@ -22,7 +22,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SILENCE = 90  # seconds after which a silent guest is looked at
 LIMIT = 600  # seconds after which something that should have happened counts as not happening: a guest on a busy host
 QEMU = "qemu-system-x86_64"
 
@@ -186,9 +185,13 @@ class Guest:
             command += ["-incoming", incoming]
         command += [str(a) for a in door]
         self.command = [str(c) for c in command]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
+        # `meson test` has malloc fill what it gives. QEMU does not clear the memory of its TPM's physical presence
+        # interface, finds a request there to overwrite all memory at the next reset, and takes the firmware along.
+        environment = {name: value for name, value in os.environ.items() if name != "MALLOC_PERTURB_"}
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
+                                        env=environment)
         self.agent = self.qmp = None
-        self._qmp_path, self._spoken = qmp, 0  # how long the console was when a boot began
+        self._qmp_path = qmp
         try:
             self.agent = self._connect(agent)
             if wait and not incoming:
@@ -237,29 +240,13 @@ class Guest:
             self.qmp = Qmp(self._qmp_path)
         return self.qmp
 
-    def _silent(self, since):
-        """The guest has said nothing for SILENCE seconds. Now and then an emulated processor runs astray when the
-        firmware has handed over after a reset and before the kernel says its first word, mostly with all registers
-        zero and in real mode. No TPM has a part in that: the firmware's measurements are over, the kernel's have not
-        begun. It is QEMU's fault and gets a name of its own, for which the test is run once more (pytest.ini)."""
-        mode = re.search(r"CR0=([0-9a-f]{8})", self._registers())
-        real_mode = mode and not int(mode[1], 16) & 1
-        between = len(self.console) == self._spoken and self._firmware().splitlines()[-1:] and \
-            self._firmware().splitlines()[-1].startswith("Booting from")
-        if real_mode or between:
-            raise AssertionError("the emulated processor is lost in the firmware: " + self.said())
-        if time.monotonic() - since > LIMIT:
-            raise AssertionError("the guest says nothing: " + self.said())
-
     def _line(self):
-        line, since = b"", time.monotonic()
-        self.agent.settimeout(SILENCE)
+        line = b""
         while not line.endswith(b"\n"):
             try:
                 byte = self.agent.recv(1)
             except TimeoutError:
-                self._silent(since)
-                continue
+                raise AssertionError("the guest says nothing: " + self.said()) from None
             except ConnectionResetError:
                 byte = b""
             if not byte:
@@ -316,7 +303,6 @@ class Guest:
 
     def reset(self):
         """The machine's reset, and the guest is up again."""
-        self._spoken = len(self.console)
         self.monitor.execute("system_reset")
         self.wait_up()
 
