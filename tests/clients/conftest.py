@@ -44,6 +44,13 @@ class Tools:
             assert done.returncode != 0 and fails in done.stderr, f"{line}: exit {done.returncode}, {done.stderr}"
         return done.stdout
 
+    def policy(self, assertion):
+        """The digest of a policy of one assertion, in the file "policy": tools.policy("policypcr -l sha256:7")."""
+        tool, _, arguments = assertion.partition(" ")
+        self("startauthsession -Q -S trial")
+        self(f"{tool} -Q -S trial -L policy {arguments}")
+        self("flushcontext trial")
+
     def write(self, name, data):
         (self.folder / name).write_bytes(data)
         return name

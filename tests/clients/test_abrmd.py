@@ -49,9 +49,7 @@ def test_an_attestation_key_is_activated_and_quotes(tools, algorithm, scheme):
 def test_sealing_to_pcrs_by_sessions_that_are_swapped(tools):
     tools.write("data", b"sealed to these PCRs")
     tools("createprimary -Q -C o -G ecc -c primary")
-    tools("startauthsession -Q -S trial")
-    tools("policypcr -Q -S trial -l sha256:7 -L policy")
-    tools("flushcontext trial")
+    tools.policy("policypcr -l sha256:7")
     tools("create -Q -C primary -i data -L policy -u pub -r priv")
     tools("load -Q -C primary -u pub -r priv -c sealed")
     sessions = [f"session{i}" for i in range(4)]

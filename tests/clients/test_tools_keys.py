@@ -175,9 +175,7 @@ def test_a_key_is_duplicated_and_signs_below_its_new_parent(tools, kind, inner):
     primary(tools)
     tools("createprimary -Q -C n -G rsa -c other")
     tools("readpublic -Q -c other -o other.pub")
-    tools("startauthsession -Q -S trial")
-    tools(f"policycommandcode -Q -S trial -L policy {DUPLICATE:#x}")
-    tools("flushcontext trial")
+    tools.policy(f"policycommandcode {DUPLICATE:#x}")
     key(tools, kind, options=f"-L policy -p auth -a {MOVABLE}")
     tools("startauthsession -Q --policy-session -S session")
     tools(f"policycommandcode -Q -S session {DUPLICATE:#x}")
@@ -200,9 +198,7 @@ def test_duplication_takes_the_policy_of_its_role(direct):
     direct("createprimary -Q -C n -G rsa -c stranger")
     for name in ("other", "stranger"):
         direct(f"readpublic -Q -c {name} -o {name}.pub -n {name}.name")
-    direct("startauthsession -Q -S trial")
-    direct("policyduplicationselect -Q -S trial -N other.name -L policy")
-    direct("flushcontext trial")
+    direct.policy("policyduplicationselect -N other.name")
     key(direct, "ecc256", options=f"-L policy -a {MOVABLE}")
     direct("duplicate -Q -C other -c key -G null -r dup -s seed", fails="0x124")  # TPM_RC_AUTH_TYPE
     for parent, fails in (("stranger", "0x99D"), ("other", None)):  # TPM_RC_POLICY_FAIL

@@ -261,9 +261,7 @@ def test_counters_bits_and_extended_indices(tools):
 
 
 def test_an_index_that_is_written_by_policy_only(tools):
-    tools("startauthsession -Q -S trial")
-    tools("policycommandcode -Q -S trial -L policy 0x137")  # TPM_CC_NV_Write
-    tools("flushcontext trial")
+    tools.policy("policycommandcode 0x137")  # TPM_CC_NV_Write
     define(tools, "ownerread|policywrite|authread", 8, "-L policy")
     tools.write("data", b"12345678")
     tools(f"nvwrite -Q {INDEX} -C o -i data", fails="0x149")  # TPM_RC_NV_AUTHORIZATION
@@ -275,9 +273,7 @@ def test_an_index_that_is_written_by_policy_only(tools):
 
 
 def test_undefinespacespecial_takes_the_platform_and_the_policy(direct):
-    direct("startauthsession -Q -S trial")
-    direct("policycommandcode -Q -S trial -L policy 0x11F")  # TPM_CC_NV_UndefineSpaceSpecial
-    direct("flushcontext trial")
+    direct.policy("policycommandcode 0x11F")  # TPM_CC_NV_UndefineSpaceSpecial
     define(direct, "ppread|ppwrite|authread|platformcreate|policydelete", 8, "-L policy", "p")
     direct(f"nvundefine -Q -C p {INDEX}", fails="")
     direct("startauthsession -Q --policy-session -S session")
@@ -288,9 +284,7 @@ def test_undefinespacespecial_takes_the_platform_and_the_policy(direct):
 
 
 def test_the_authorization_of_an_index_is_changed_by_policy(direct):
-    direct("startauthsession -Q -S trial")
-    direct("policycommandcode -Q -S trial -L policy 0x13B")  # TPM_CC_NV_ChangeAuth
-    direct("flushcontext trial")
+    direct.policy("policycommandcode 0x13B")  # TPM_CC_NV_ChangeAuth
     define(direct, "authread|authwrite|ownerread", 8, "-p old -L policy")
     direct.write("data", b"12345678")
     direct("startauthsession -Q --policy-session -S session")

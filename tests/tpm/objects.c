@@ -237,3 +237,16 @@ struct client_session duplicate_session(struct rig *r)
 	policy_duplicate(r, &s);
 	return s;
 }
+
+tpm_rc import_plain(struct rig *r, TPM_HANDLE parent, const TPMT_PUBLIC *public,
+		    const TPMT_SENSITIVE *private, struct Import_out *out)
+{
+	struct Import_in in = {.parentHandle = parent,
+			       .objectPublic.publicArea = *public,
+			       .symmetricAlg.algorithm = TPM_ALG_NULL};
+	TPM2B_SENSITIVE area = {1, *private};
+
+	in.duplicate.size = (uint16_t)type_marshal(&type_TPM2B_SENSITIVE, &area,
+						   in.duplicate.buffer, sizeof in.duplicate.buffer);
+	return RIG_RUN(r, Import, &in, out);
+}

@@ -41,6 +41,10 @@ tpm_rc primary(struct rig *r, TPM_HANDLE hierarchy, const TPMT_PUBLIC *template,
 	       const TPM2B_SENSITIVE_CREATE *given, struct CreatePrimary_out *out);
 tpm_rc load_external(struct rig *r, const TPMT_PUBLIC *public, const TPMT_SENSITIVE *private,
 		     TPM_HANDLE hierarchy, struct LoadExternal_out *out);
+/** TPM2_Import of a blob that anybody can make, without wrappers: what is in it must fit together.
+ */
+tpm_rc import_plain(struct rig *r, TPM_HANDLE parent, const TPMT_PUBLIC *public,
+		    const TPMT_SENSITIVE *private, struct Import_out *out);
 /** Each of these ends the test unless it succeeds. */
 TPM_HANDLE must_primary(struct rig *r, TPM_HANDLE hierarchy, const TPMT_PUBLIC *template);
 TPM_HANDLE must_load(struct rig *r, TPM_HANDLE parent, const TPMT_PUBLIC *template);

@@ -372,3 +372,25 @@ void rig_flush(struct rig *r, TPM_HANDLE handle)
 
 	assert_int_equal(RIG_RUN(r, FlushContext, &in, NULL), 0);
 }
+
+void rig_extend_pcr(struct rig *r, TPMI_DH_PCR pcr)
+{
+	struct PCR_Extend_in in = {.pcrHandle = pcr, .digests.count = 1};
+
+	in.digests.digests[0].hashAlg = TPM_ALG_SHA256;
+	in.digests.digests[0].digest.sha256.bytes[0] = 1;
+	assert_int_equal(RIG_RUN(r, PCR_Extend, &in, NULL), 0);
+}
+
+TPM2B_DIGEST rig_read_pcr(struct rig *r, TPMI_DH_PCR pcr)
+{
+	struct PCR_Read_in in = {.pcrSelectionIn.count = 1};
+	struct PCR_Read_out out;
+
+	in.pcrSelectionIn.pcrSelections[0].hash = TPM_ALG_SHA256;
+	in.pcrSelectionIn.pcrSelections[0].pcrSelect.size = 3;
+	in.pcrSelectionIn.pcrSelections[0].pcrSelect.bytes[pcr / 8] = (uint8_t)(1 << pcr % 8);
+	assert_int_equal(RIG_RUN(r, PCR_Read, &in, &out), 0);
+	assert_int_equal(out.pcrValues.count, 1);
+	return out.pcrValues.digests[0];
+}

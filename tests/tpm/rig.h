@@ -114,4 +114,9 @@ void rig_define(struct rig *r, TPM_HANDLE index, TPMA_NV attributes, uint16_t si
 void rig_flush(struct rig *r, TPM_HANDLE handle);
 TPM2B_AUTH rig_auth(const char *password);
 
+/** A PCR of the SHA-256 bank: extended with a 1 and zeros; its value. Each ends the test unless
+ *  it succeeds. */
+void rig_extend_pcr(struct rig *r, TPMI_DH_PCR pcr);
+TPM2B_DIGEST rig_read_pcr(struct rig *r, TPMI_DH_PCR pcr);
+
 #endif

@@ -249,20 +249,6 @@ static void test_import_refused(void **state)
 	assert_rc(import(r, &m, &blob, &none, &no_inner, &imported), RC_P(4, TPM_RC_INSUFFICIENT));
 }
 
-/* A blob that anybody can make, without wrappers: what is in it must fit together. */
-static tpm_rc import_plain(struct rig *r, TPM_HANDLE parent, const TPMT_PUBLIC *public,
-			   const TPMT_SENSITIVE *private, struct Import_out *out)
-{
-	struct Import_in in = {.parentHandle = parent,
-			       .objectPublic.publicArea = *public,
-			       .symmetricAlg = no_inner};
-	TPM2B_SENSITIVE area = {1, *private};
-
-	in.duplicate.size = (uint16_t)type_marshal(&type_TPM2B_SENSITIVE, &area,
-						   in.duplicate.buffer, sizeof in.duplicate.buffer);
-	return RIG_RUN(r, Import, &in, out);
-}
-
 static void test_import_binding(void **state)
 {
 	struct rig *r = *state;

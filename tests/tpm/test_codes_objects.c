@@ -29,20 +29,6 @@ static TPMS_ECC_POINT point_of(uint8_t d)
 	return point;
 }
 
-/* TPM2_Import of a sensitive area that has no wrappers. */
-static tpm_rc import_plain(struct rig *r, TPM_HANDLE parent, const TPMT_PUBLIC *public,
-			   const TPMT_SENSITIVE *private, struct Import_out *out)
-{
-	struct Import_in in = {.parentHandle = parent,
-			       .objectPublic.publicArea = *public,
-			       .symmetricAlg = no_inner};
-	TPM2B_SENSITIVE area = {1, *private};
-
-	in.duplicate.size = (uint16_t)type_marshal(&type_TPM2B_SENSITIVE, &area,
-						   in.duplicate.buffer, sizeof in.duplicate.buffer);
-	return RIG_RUN(r, Import, &in, out);
-}
-
 /* A parent whose seed the test knows: it came from outside, under one that is fixed. */
 static TPM_HANDLE open_parent(struct rig *r, TPM2B_DIGEST *seed)
 {

@@ -423,28 +423,6 @@ static void acknowledged_state_survives_sigkill(void **state)
 	rig_free(r);
 }
 
-static void extend_pcr(struct rig *r, TPMI_DH_PCR pcr)
-{
-	struct PCR_Extend_in in = {.pcrHandle = pcr, .digests.count = 1};
-
-	in.digests.digests[0].hashAlg = TPM_ALG_SHA256;
-	in.digests.digests[0].digest.sha256.bytes[0] = 1;
-	assert_int_equal(RIG_RUN(r, PCR_Extend, &in, NULL), 0);
-}
-
-static TPM2B_DIGEST read_pcr(struct rig *r, TPMI_DH_PCR pcr)
-{
-	struct PCR_Read_in in = {.pcrSelectionIn.count = 1};
-	struct PCR_Read_out out;
-
-	in.pcrSelectionIn.pcrSelections[0].hash = TPM_ALG_SHA256;
-	in.pcrSelectionIn.pcrSelections[0].pcrSelect.size = 3;
-	in.pcrSelectionIn.pcrSelections[0].pcrSelect.bytes[pcr / 8] = (uint8_t)(1 << pcr % 8);
-	assert_int_equal(RIG_RUN(r, PCR_Read, &in, &out), 0);
-	assert_int_equal(out.pcrValues.count, 1);
-	return out.pcrValues.digests[0];
-}
-
 static void resume_restart_and_reset(void **state)
 {
 	struct rig *r = rig_native();
@@ -453,14 +431,14 @@ static void resume_restart_and_reset(void **state)
 	struct ReadClock_out clock, later;
 
 	(void)state;
-	extend_pcr(r, 5);
-	before = read_pcr(r, 5);
+	rig_extend_pcr(r, 5);
+	before = rig_read_pcr(r, 5);
 	assert_int_equal(RIG_RUN(r, ReadClock, NULL, &clock), 0);
 	assert_int_equal(RIG_RUN(r, Shutdown, &shutdown, NULL), 0);
 	rig_kill(r);
 	assert_int_equal(rig_startup(r, TPM_SU_STATE), 0); /* resume */
 	{
-		TPM2B_DIGEST now = read_pcr(r, 5);
+		TPM2B_DIGEST now = rig_read_pcr(r, 5);
 
 		assert_memory_equal(now.buffer, before.buffer, 32);
 	}
@@ -472,7 +450,7 @@ static void resume_restart_and_reset(void **state)
 
 	assert_int_equal(RIG_RUN(r, Shutdown, &shutdown, NULL), 0);
 	rig_reset(r); /* restart */
-	assert_int_equal(read_pcr(r, 5).buffer[0], 0);
+	assert_int_equal(rig_read_pcr(r, 5).buffer[0], 0);
 	assert_int_equal(RIG_RUN(r, ReadClock, NULL, &later), 0);
 	assert_int_equal(later.currentTime.clockInfo.restartCount,
 			 clock.currentTime.clockInfo.restartCount + 2);
@@ -492,7 +470,7 @@ static void a_change_after_shutdown_is_unorderly(void **state)
 
 	(void)state;
 	assert_int_equal(RIG_RUN(r, Shutdown, &shutdown, NULL), 0);
-	extend_pcr(r, 5);
+	rig_extend_pcr(r, 5);
 	rig_kill(r);
 	assert_int_equal(rig_startup(r, TPM_SU_STATE), RC_P(1, TPM_RC_VALUE));
 	rig_free(r);
@@ -539,7 +517,7 @@ static void a_snapshot_loaded_twice_differs_in_random_numbers(void **state)
 	struct Sign_out sign[2];
 
 	(void)state;
-	extend_pcr(r, 7);
+	rig_extend_pcr(r, 7);
 	permanent_len = save(r, CVTPM_BLOB_PERMANENT, permanent, sizeof permanent);
 	running_len = save(r, CVTPM_BLOB_VOLATILE, running, sizeof running);
 	for (int i = 0; i < 2; i++) {
@@ -547,7 +525,7 @@ static void a_snapshot_loaded_twice_differs_in_random_numbers(void **state)
 		assert_int_equal(RIG_RUN(copy[i], GetRandom, &random_in, &random[i]), 0);
 		assert_int_equal(RIG_RUN(copy[i], Sign, &sign_in, &sign[i]), 0);
 		assert_int_equal(read_secret(copy[i], "right"), 0);
-		assert_memory_equal(read_pcr(copy[i], 7).buffer, read_pcr(r, 7).buffer, 32);
+		assert_memory_equal(rig_read_pcr(copy[i], 7).buffer, rig_read_pcr(r, 7).buffer, 32);
 	}
 	assert_memory_not_equal(random[0].randomBytes.buffer, random[1].randomBytes.buffer, 32);
 	assert_memory_not_equal(sign[0].signature.signature.ecdsa.signatureR.buffer,
@@ -633,10 +611,10 @@ static void two_thousand_instances(void **state)
 	for (size_t i = 0; i < MANY; i++) {
 		rigs[i] = rig_new(&cvtpm_engine_native);
 		if (i % 3 == 0)
-			extend_pcr(rigs[i], 1);
+			rig_extend_pcr(rigs[i], 1);
 	}
 	for (size_t i = 0; i < MANY; i++)
-		assert_int_equal(read_pcr(rigs[i], 1).buffer[0] != 0, i % 3 == 0);
+		assert_int_equal(rig_read_pcr(rigs[i], 1).buffer[0] != 0, i % 3 == 0);
 	for (size_t i = 0; i < MANY; i++)
 		rig_free(rigs[i]);
 	free(rigs);

@@ -81,28 +81,6 @@ static void persist(struct rig *r)
 	OK(RIG_RUN(r, EvictControl, &in, NULL));
 }
 
-static void extend_pcr(struct rig *r, TPMI_DH_PCR pcr)
-{
-	struct PCR_Extend_in in = {.pcrHandle = pcr, .digests.count = 1};
-
-	in.digests.digests[0].hashAlg = TPM_ALG_SHA256;
-	in.digests.digests[0].digest.sha256.bytes[0] = 1;
-	OK(RIG_RUN(r, PCR_Extend, &in, NULL));
-}
-
-static TPM2B_DIGEST read_pcr(struct rig *r, TPMI_DH_PCR pcr)
-{
-	struct PCR_Read_in in = {.pcrSelectionIn.count = 1};
-	struct PCR_Read_out out;
-
-	in.pcrSelectionIn.pcrSelections[0].hash = TPM_ALG_SHA256;
-	in.pcrSelectionIn.pcrSelections[0].pcrSelect.size = 3;
-	in.pcrSelectionIn.pcrSelections[0].pcrSelect.bytes[pcr / 8] = (uint8_t)(1 << pcr % 8);
-	OK(RIG_RUN(r, PCR_Read, &in, &out));
-	assert_int_equal(out.pcrValues.count, 1);
-	return out.pcrValues.digests[0];
-}
-
 struct running_things {
 	TPM_HANDLE hash, event, hmac; /* the HMAC is last in the blob */
 	struct client_session audit;
@@ -127,7 +105,7 @@ static struct running_things start_things(struct rig *r)
 	persist(r);
 	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
 	OK(write_nv(r, "01234567", 8, 0));
-	extend_pcr(r, 7);
+	rig_extend_pcr(r, 7);
 	things.hash = start_hash(r, TPM_ALG_SHA256);
 	things.event = start_hash(r, TPM_ALG_NULL);
 	things.hmac = start_hmac(r);
@@ -161,8 +139,8 @@ static struct results end_things(struct rig *r, struct running_things things)
 	OK(RIG_RUN(r, SequenceComplete, &in, &out));
 	results.hmac = out.result;
 	OK(RIG_RUN(r, EventSequenceComplete, &event, NULL));
-	results.event = read_pcr(r, PCR);
-	results.pcr = read_pcr(r, 7);
+	results.event = rig_read_pcr(r, PCR);
+	results.pcr = rig_read_pcr(r, 7);
 	results.key = read_public(r, PERSISTENT);
 	holds(r, "01234567", 8);
 	return results;
@@ -237,8 +215,8 @@ static void what_shutdown_saved_moves(void **state)
 	size_t len = sizeof blob;
 
 	persist(r);
-	extend_pcr(r, 7);
-	pcr = read_pcr(r, 7);
+	rig_extend_pcr(r, 7);
+	pcr = rig_read_pcr(r, 7);
 	RC(r->engine->save_state(r->tpm, CVTPM_BLOB_SAVED, blob, &len), CVTPM_ERR_NOT_FOUND);
 	OK(shut_down(r, TPM_SU_STATE));
 	r->engine->power_off(r->tpm);
@@ -249,7 +227,7 @@ static void what_shutdown_saved_moves(void **state)
 	OK(load_blob(copy, CVTPM_BLOB_SAVED, saved, saved_len));
 	OK(copy->engine->power_on(copy->tpm));
 	OK(rig_startup(copy, TPM_SU_STATE));
-	there = read_pcr(copy, 7);
+	there = rig_read_pcr(copy, 7);
 	assert_memory_equal(there.buffer, pcr.buffer, 32);
 	rig_free(copy);
 
@@ -260,7 +238,7 @@ static void what_shutdown_saved_moves(void **state)
 	OK(copy->engine->power_on(copy->tpm));
 	RC(rig_startup(copy, TPM_SU_STATE), RC_P(1, TPM_RC_VALUE));
 	OK(rig_startup(copy, TPM_SU_CLEAR));
-	assert_int_equal(read_pcr(copy, 7).buffer[0], 0);
+	assert_int_equal(rig_read_pcr(copy, 7).buffer[0], 0);
 	rig_free(copy);
 }
 
