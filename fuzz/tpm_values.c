@@ -133,27 +133,6 @@ static void store_number(void *to, size_t size, uint64_t value)
 	       size);
 }
 
-static uint64_t load_number(const void *from, size_t size)
-{
-	uint64_t v64;
-	uint32_t v32;
-	uint16_t v16;
-
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)from;
-	case 2:
-		memcpy(&v16, from, 2);
-		return v16;
-	case 4:
-		memcpy(&v32, from, 4);
-		return v32;
-	default:
-		memcpy(&v64, from, 8);
-		return v64;
-	}
-}
-
 /* Small numbers, mostly; sometimes all of its bytes. */
 static uint64_t make_number(const struct type *type, struct feed *f)
 {
@@ -197,14 +176,6 @@ static void make_buffer(const struct type *type, uint8_t *to, struct feed *f)
 	draw_bytes(f, to + 2, size);
 }
 
-static const struct type_case *case_of(const struct type *type, uint64_t selector)
-{
-	for (uint32_t i = 0; i < type->max; i++)
-		if (type->cases[i].selector == selector)
-			return &type->cases[i];
-	return NULL;
-}
-
 void make_fields(const struct field *fields, uint8_t *record, struct feed *f, bool plus)
 {
 	for (unsigned n = 0; fields[n].type; n++) {
@@ -218,9 +189,10 @@ void make_fields(const struct field *fields, uint8_t *record, struct feed *f, bo
 					   (field->kind == FIELD_INHERIT && plus));
 			continue;
 		}
-		c = case_of(field->type, load_number(record + field_offset(fields, field->selector),
-						     by->type->size));
-		if (c && c->type && c->selector != SELECT_NEVER)
+		c = type_find_case(
+			field->type,
+			type_load(by->type, record + field_offset(fields, field->selector)));
+		if (c && c->type)
 			make_value(c->type, to, f, false);
 	}
 }

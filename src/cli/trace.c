@@ -15,7 +15,7 @@
 
 struct trace_options {
 	const char *file;
-	bool json, brief, failed;
+	bool json, failed;
 	uint16_t port;
 	struct trace_show show;
 	/* what came of it */
@@ -67,7 +67,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 	switch (key) {
 	case 'b':
-		o->brief = o->show.brief = true;
+		o->show.brief = true;
 		return 0;
 	case 'f':
 		o->failed = true;
@@ -96,7 +96,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		o->file = text;
 		return 0;
 	case ARGP_KEY_END:
-		if (o->json && o->brief)
+		if (o->json && o->show.brief)
 			argp_error(state, "--json and --brief are two forms of output: choose one");
 		return 0;
 	default:
@@ -122,11 +122,11 @@ static void take_exchange(void *owner, const struct trace_exchange *x)
 		return;
 	if (!o->json && *x->when && strncmp(o->day, x->when, sizeof o->day - 1) != 0) {
 		snprintf(o->day, sizeof o->day, "%.10s", x->when);
-		printf("-- %s, UTC%s", o->day, o->brief ? "\n" : "\n\n");
+		printf("-- %s, UTC%s", o->day, o->show.brief ? "\n" : "\n\n");
 	}
 	if (o->json)
 		o->cannot_write |= !trace_show_json(&o->show, x);
-	else if (o->brief)
+	else if (o->show.brief)
 		trace_show_brief(&o->show, x);
 	else
 		trace_show_text(&o->show, x);
@@ -145,7 +145,7 @@ static void take_note(void *owner, bool wrong, const char *line)
 	else if (o->json)
 		o->cannot_write |= !trace_show_event_json(&o->show, line);
 	else
-		printf("-- %s%s", line, o->brief ? "\n" : "\n\n");
+		printf("-- %s%s", line, o->show.brief ? "\n" : "\n\n");
 }
 
 static void choose_style(struct trace_show *show)

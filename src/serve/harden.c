@@ -2,31 +2,16 @@
 
 #include "crypto/crypto.h"
 #include "cvtpm/platform.h"
+#include "serve/log.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-__attribute__((format(printf, 2, 3))) static void warn(const struct cvtpm_platform *platform,
-						       const char *format, ...)
-{
-	char line[256];
-	va_list arguments;
-
-	if (!platform->log)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
-	va_end(arguments);
-	platform->log(platform->context, CVTPM_LOG_WARN, line);
-}
 
 static bool may_lock_without_limit(void)
 {
@@ -46,9 +31,11 @@ void cvtpm_harden_process(const struct cvtpm_platform *platform)
 	struct rlimit locked;
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
-		warn(platform, "core files cannot be turned off: %s", strerror(errno));
+		platform_log(platform, CVTPM_LOG_WARN, "core files cannot be turned off: %s",
+			     strerror(errno));
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		warn(platform, "debuggers cannot be kept out: %s", strerror(errno));
+		platform_log(platform, CVTPM_LOG_WARN, "debuggers cannot be kept out: %s",
+			     strerror(errno));
 
 	if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0) {
 		locked.rlim_cur = locked.rlim_max;
@@ -58,13 +45,14 @@ void cvtpm_harden_process(const struct cvtpm_platform *platform)
 	/* Under a limit, locking all future memory would make an allocation fail
 	 * some day; then only the instance's own memory is locked. */
 	if (!may_lock_without_limit())
-		warn(platform,
-		     "only the instance's own memory is locked, what the engine allocates may "
-		     "be swapped out: raise the limit (ulimit -l unlimited, "
-		     "LimitMEMLOCK=infinity)");
+		platform_log(
+			platform, CVTPM_LOG_WARN,
+			"only the instance's own memory is locked, what the engine allocates may "
+			"be swapped out: raise the limit (ulimit -l unlimited, "
+			"LimitMEMLOCK=infinity)");
 	else if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-		warn(platform, "memory cannot be locked and may be swapped out: %s",
-		     strerror(errno));
+		platform_log(platform, CVTPM_LOG_WARN,
+			     "memory cannot be locked and may be swapped out: %s", strerror(errno));
 }
 
 void *cvtpm_secret_alloc(size_t size, const struct cvtpm_platform *platform)
@@ -75,11 +63,13 @@ void *cvtpm_secret_alloc(size_t size, const struct cvtpm_platform *platform)
 		return NULL;
 	/* Page by page as it is touched: much of an instance is room for what may come. */
 	if (mlock2(memory, size, MLOCK_ONFAULT) < 0)
-		warn(platform, "the instance's memory (%zu bytes) cannot be locked: %s", size,
-		     strerror(errno));
+		platform_log(platform, CVTPM_LOG_WARN,
+			     "the instance's memory (%zu bytes) cannot be locked: %s", size,
+			     strerror(errno));
 	if (madvise(memory, size, MADV_DONTDUMP) < 0)
-		warn(platform, "the instance's memory cannot be kept out of core dumps: %s",
-		     strerror(errno));
+		platform_log(platform, CVTPM_LOG_WARN,
+			     "the instance's memory cannot be kept out of core dumps: %s",
+			     strerror(errno));
 	return memory;
 }
 

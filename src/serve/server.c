@@ -4,6 +4,7 @@
 #include "serve/server.h"
 
 #include "cvtpm/err.h"
+#include "serve/log.h"
 #include "serve/passed.h"
 
 #include <errno.h>
@@ -25,16 +26,11 @@
 
 void server_log(struct server *server, enum cvtpm_log_level level, const char *format, ...)
 {
-	const struct cvtpm_platform *platform = server->config->platform;
-	char line[512];
 	va_list arguments;
 
-	if (!platform->log)
-		return;
 	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
+	platform_vlog(server->config->platform, level, format, arguments);
 	va_end(arguments);
-	platform->log(platform->context, level, line);
 }
 
 void server_record(struct server *server, struct worker_job *job, const uint8_t *command,

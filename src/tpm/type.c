@@ -128,7 +128,7 @@ void write_u64(struct writer *w, uint64_t value)
 
 /* ---- values in memory ---- */
 
-static uint64_t load(const struct type *type, const void *from)
+uint64_t type_load(const struct type *type, const void *from)
 {
 	switch (type->size) {
 	case 1:
@@ -274,8 +274,8 @@ static tpm_rc read_union(const struct type *type, uint64_t selector, void *to, s
 
 static uint64_t selector_of(const struct field *fields, const struct field *f, const void *record)
 {
-	return load(fields[f->selector].type,
-		    (const uint8_t *)record + field_offset(fields, f->selector));
+	return type_load(fields[f->selector].type,
+			 (const uint8_t *)record + field_offset(fields, f->selector));
 }
 
 tpm_rc type_read_fields(const struct field *fields, void *record, struct reader *r, bool plus,
@@ -428,7 +428,7 @@ void type_write(const struct type *type, const void *from, struct writer *w)
 		w->overflow = true;
 		break;
 	default:
-		write_number(w, type->size, load(type, from));
+		write_number(w, type->size, type_load(type, from));
 	}
 }
 

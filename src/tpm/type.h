@@ -163,6 +163,8 @@ size_t field_offset(const struct field *fields, unsigned n);
 const struct type *type_resolve(const struct type *type);
 /** Is it a TPM2B, so that a session may encrypt it (Part 1, 21)? */
 bool type_is_sized(const struct type *type);
+/** The number in memory at `from`, aligned, of a type whose C type is one. */
+uint64_t type_load(const struct type *type, const void *from);
 /** The case of a union that a value of the wire selects; NULL: there is none. */
 const struct type_case *type_find_case(const struct type *type, uint64_t selector);
 

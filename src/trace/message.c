@@ -1,5 +1,6 @@
 #include "trace/message.h"
 
+#include "serve/frame.h"
 #include "trace/walk.h"
 
 #include <stdio.h>
@@ -145,7 +146,7 @@ bool trace_looks_like_message(const uint8_t *bytes, size_t len, size_t *size)
 {
 	if (len < 6)
 		return false;
-	*size = (size_t)bytes[2] << 24 | (size_t)bytes[3] << 16 | (size_t)bytes[4] << 8 | bytes[5];
+	*size = frame_get_u32(bytes + 2);
 
 	const unsigned tag = (unsigned)bytes[0] << 8 | bytes[1];
 

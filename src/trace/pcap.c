@@ -1,16 +1,25 @@
 #include "trace/pcap.h"
 
+#include "serve/frame.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- the file ---- */
 
+static uint16_t u16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static uint16_t file_u16(const struct pcap *p, const uint8_t *at)
+{
+	return p->little ? __builtin_bswap16(u16(at)) : u16(at);
+}
+
 static uint32_t file_u32(const struct pcap *p, const uint8_t *at)
 {
-	return p->little ? (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 |
-				   at[0]
-			 : (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 |
-				   at[3];
+	return p->little ? __builtin_bswap32(frame_get_u32(at)) : frame_get_u32(at);
 }
 
 static bool is_known_link(uint32_t link)
@@ -34,11 +43,6 @@ enum { BLOCK_SECTION = 0x0A0D0D0A, BLOCK_INTERFACE = 1, BLOCK_SIMPLE = 3, BLOCK_
 #define OPTION_TIME_UNIT 9
 #define MAX_BLOCK        (PCAP_MAX_FRAME + 4096)
 #define MAX_POWER        18 /* of ten or two, of a second */
-
-static uint16_t file_u16(const struct pcap *p, const uint8_t *at)
-{
-	return (uint16_t)(p->little ? at[1] << 8 | at[0] : at[0] << 8 | at[1]);
-}
 
 static uint64_t units_per_second(uint8_t resolution)
 {
@@ -171,8 +175,9 @@ static bool begin_classic(struct pcap *p, const uint8_t head[4], const char **wh
 	if (trace_input_read(p->input, header + 4, sizeof header - 4) != sizeof header - 4)
 		return false;
 	p->little = header[0] == 0xD4 || header[0] == 0x4D;
-	p->nano = file_u32(p, header) == PCAP_MAGIC_NANO;
 	p->link = file_u32(p, header + 20) & 0xFFFF;
+	p->interfaces[p->interface_count++] = (struct pcap_interface){
+		p->link, file_u32(p, header) == PCAP_MAGIC_NANO ? 1000000000 : 1000000};
 	*why = "the capture is of a link type that is not known here: Ethernet, raw IP, loopback "
 	       "and "
 	       "Linux cooked captures are";
@@ -209,7 +214,8 @@ static int next_in_classic(struct pcap *p, const char **why)
 
 	p->len = file_u32(p, record + 8);
 	p->cut = file_u32(p, record + 12) > p->len;
-	p->ns = (int64_t)seconds * 1000000000 + (p->nano ? fraction : (int64_t)fraction * 1000);
+	p->ns = (int64_t)(seconds * UINT64_C(1000000000) +
+			  fraction * (UINT64_C(1000000000) / p->interfaces[0].per_second));
 	if (p->len > PCAP_MAX_FRAME) {
 		*why = "a frame is longer than any can be: the capture is damaged";
 		return -1;
@@ -229,11 +235,6 @@ void pcap_end(struct pcap *p)
 }
 
 /* ---- frames ---- */
-
-static uint16_t u16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /* Where in the frame IP begins; len: it is not IP. */
 static size_t ip_begins(const struct pcap *p)

@@ -25,14 +25,14 @@ enum {
 
 struct pcap {
 	struct trace_input *input;
-	bool blocks; /* pcapng */
+	bool blocks; /* pcapng; pcap has one interface */
 	struct pcap_interface {
 		uint32_t link;
 		uint64_t per_second; /* units of its times */
 	} interfaces[PCAPNG_MAX_INTERFACES];
 	size_t interface_count;
-	bool little, nano; /* byte order of the file's numbers; unit of its times */
-	uint32_t link;
+	bool little;          /* the file's numbers */
+	uint32_t link;        /* of the last frame */
 	uint8_t *buffer;      /* owned */
 	const uint8_t *frame; /* the last one, in it */
 	size_t len;

@@ -3,12 +3,13 @@
 #include "crypto/crypto.h"
 #include "cvtpm/engine.h"
 #include "cvtpm/err.h"
+#include "serve/frame.h"
+#include "serve/log.h"
 #include "trace/message.h"
 #include "trace/pcap.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,32 +34,12 @@ const char *record_door_name(unsigned door)
 	return door < sizeof names / sizeof *names ? names[door] : NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-say(const struct record *r, enum cvtpm_log_level level, const char *format, ...)
-{
-	char line[512];
-	va_list arguments;
-
-	if (!r->platform->log)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
-	va_end(arguments);
-	r->platform->log(r->platform->context, level, line);
-}
-
 /* ---- bytes: big-endian, as the file's header says ---- */
 
 static void put_u16(uint8_t *at, uint16_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-	put_u16(at, (uint16_t)(value >> 16));
-	put_u16(at + 2, (uint16_t)value);
 }
 
 static uint32_t sum(uint32_t begin, const uint8_t *at, size_t len)
@@ -78,11 +59,11 @@ static uint16_t checksum(uint32_t total)
 static void file_header(uint8_t header[PCAP_HEADER_SIZE])
 {
 	memset(header, 0, PCAP_HEADER_SIZE);
-	put_u32(header, PCAP_MAGIC);
+	frame_put_u32(header, PCAP_MAGIC);
 	put_u16(header + 4, 2);
 	put_u16(header + 6, 4);
-	put_u32(header + 16, PCAP_MAX_FRAME);
-	put_u32(header + 20, PCAP_LINK_RAW);
+	frame_put_u32(header + 16, PCAP_MAX_FRAME);
+	frame_put_u32(header + 20, PCAP_LINK_RAW);
 }
 
 /* ---- the file ---- */
@@ -168,7 +149,8 @@ int record_open(struct record *r, const char *path, bool secrets,
 	const int result = open_file(r, &why);
 
 	if (result < 0) {
-		say(r, CVTPM_LOG_ERROR, "the trace cannot be written to %s: %s", path, why);
+		platform_log(r->platform, CVTPM_LOG_ERROR, "the trace cannot be written to %s: %s",
+			     path, why);
 		if (r->fd >= 0)
 			close(r->fd);
 		free(r->context);
@@ -176,12 +158,13 @@ int record_open(struct record *r, const char *path, bool secrets,
 		return result;
 	}
 	pthread_mutex_init(&r->lock, NULL);
-	say(r, CVTPM_LOG_WARN,
-	    secrets ? "every command and answer is kept in %s, passwords and other secrets "
-		      "included (--trace-secrets): keep it to yourself"
-		    : "every command and answer is kept in %s; passwords and other secrets are "
-		      "zeros there, all else is readable",
-	    path);
+	platform_log(
+		r->platform, CVTPM_LOG_WARN,
+		secrets ? "every command and answer is kept in %s, passwords and other secrets "
+			  "included (--trace-secrets): keep it to yourself"
+			: "every command and answer is kept in %s; passwords and other secrets are "
+			  "zeros there, all else is readable",
+		path);
 	return 0;
 }
 
@@ -190,8 +173,8 @@ void record_close(struct record *r)
 	if (!r->path)
 		return;
 	if (r->missing)
-		say(r, CVTPM_LOG_WARN, "%llu frames are missing in the trace %s", r->missing,
-		    r->path);
+		platform_log(r->platform, CVTPM_LOG_WARN, "%llu frames are missing in the trace %s",
+			     r->missing, r->path);
 	close(r->fd);
 	free(r->context);
 	pthread_mutex_destroy(&r->lock);
@@ -208,16 +191,17 @@ static void append(struct record *r, const uint8_t *frame, size_t len)
 	if (done == (ssize_t)len) {
 		r->end += len;
 		if (r->failing)
-			say(r, CVTPM_LOG_INFO,
-			    "the trace %s is written again; %llu frames are missing", r->path,
-			    r->missing);
+			platform_log(r->platform, CVTPM_LOG_INFO,
+				     "the trace %s is written again; %llu frames are missing",
+				     r->path, r->missing);
 		r->failing = false;
 		return;
 	}
 	if (!r->failing)
-		say(r, CVTPM_LOG_WARN,
-		    "the trace %s cannot be written: %s; the TPM goes on without it, until it can",
-		    r->path, done < 0 ? strerror(errno) : "no room");
+		platform_log(r->platform, CVTPM_LOG_WARN,
+			     "the trace %s cannot be written: %s; the TPM goes on without it, "
+			     "until it can",
+			     r->path, done < 0 ? strerror(errno) : "no room");
 	r->failing = true;
 	r->missing++;
 	if (done > 0 && ftruncate(r->fd, (off_t)r->end) < 0) {
@@ -241,8 +225,8 @@ static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locali
 	at[6] = 0x40; /* do not fragment */
 	at[8] = 64;
 	at[9] = 6; /* TCP */
-	put_u32(at + 12, answer ? RECORD_SERVER : client);
-	put_u32(at + 16, answer ? client : RECORD_SERVER);
+	frame_put_u32(at + 12, answer ? RECORD_SERVER : client);
+	frame_put_u32(at + 16, answer ? client : RECORD_SERVER);
 	put_u16(at + 10, checksum(sum(0, at, IP_SIZE)));
 
 	const uint16_t port = way->platform ? RECORD_PLATFORM : RECORD_PORT;
@@ -250,8 +234,8 @@ static void ip_and_tcp(uint8_t *at, const struct record_way *way, uint8_t locali
 	put_u16(tcp, answer ? port : way->port);
 	put_u16(tcp + 2, answer ? way->port : port);
 	if (kind != SEGMENT_SYN) { /* which has number 0 */
-		put_u32(tcp + 4, 1 + (answer ? way->answered : way->sent));
-		put_u32(tcp + 8, 1 + (answer ? way->sent : way->answered));
+		frame_put_u32(tcp + 4, 1 + (answer ? way->answered : way->sent));
+		frame_put_u32(tcp + 8, 1 + (answer ? way->sent : way->answered));
 	}
 	tcp[12] = TCP_SIZE / 4 << 4;
 	tcp[13] = kind == SEGMENT_SYN ? 0x02 : 0x18; /* SYN; PSH and ACK */
@@ -267,10 +251,10 @@ static void finish(struct record *r, const struct record_way *way, uint8_t local
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	put_u32(frame, (uint32_t)now.tv_sec);
-	put_u32(frame + 4, (uint32_t)(now.tv_nsec / 1000));
-	put_u32(frame + 8, (uint32_t)(IP_SIZE + TCP_SIZE + len));
-	put_u32(frame + 12, (uint32_t)(IP_SIZE + TCP_SIZE + len));
+	frame_put_u32(frame, (uint32_t)now.tv_sec);
+	frame_put_u32(frame + 4, (uint32_t)(now.tv_nsec / 1000));
+	frame_put_u32(frame + 8, (uint32_t)(IP_SIZE + TCP_SIZE + len));
+	frame_put_u32(frame + 12, (uint32_t)(IP_SIZE + TCP_SIZE + len));
 	ip_and_tcp(frame + PCAP_RECORD_SIZE, way, locality, kind, len);
 	append(r, frame, FRAME_HEAD + len);
 }
@@ -350,7 +334,7 @@ void record_event(struct record *r, uint32_t number)
 	*r->context = (struct trace_context){0}; /* nothing that was loaded is */
 	r->events.platform = true;
 	begin_way(r, &r->events, 0);
-	put_u32(frame + FRAME_HEAD, number);
+	frame_put_u32(frame + FRAME_HEAD, number);
 	finish(r, &r->events, 0, SEGMENT_COMMAND, frame, 4);
 	r->events.sent += 4;
 	pthread_mutex_unlock(&r->lock);

@@ -1,5 +1,6 @@
 /* One number, one run of bytes, in words. */
 #include "crypto/hex.h"
+#include "serve/frame.h"
 #include "trace/names.h"
 #include "trace/show.h"
 
@@ -85,7 +86,6 @@ static bool is_printable(struct cvtpm_octets bytes)
 static void bytes_text(const struct trace_node *n, struct cvtpm_octets bytes, char *text,
 		       size_t size)
 {
-	const uint8_t *at = bytes.at;
 	char handle[80];
 
 	size_t len = bytes.len < (size - 1) / 2 ? bytes.len : (size - 1) / 2;
@@ -97,9 +97,7 @@ static void bytes_text(const struct trace_node *n, struct cvtpm_octets bytes, ch
 			 (const char *)bytes.at);
 	if (n->type != &type_TPM2B_NAME || bytes.len != 4)
 		return;
-	trace_handle_text((TPM_HANDLE)at[0] << 24 | (TPM_HANDLE)at[1] << 16 |
-				  (TPM_HANDLE)at[2] << 8 | at[3],
-			  handle, sizeof handle);
+	trace_handle_text(frame_get_u32(bytes.at), handle, sizeof handle);
 	snprintf(text + len, size - len, " (%s)", handle);
 }
 

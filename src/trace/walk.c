@@ -8,7 +8,6 @@
 static struct trace_node *add(struct walk *w, const char *name, const struct type *type,
 			      enum trace_form form, size_t size)
 {
-	static struct trace_node nowhere;
 	struct trace_message *m = w->m;
 
 	if (m->count == m->room && !m->incomplete) {
@@ -20,7 +19,7 @@ static struct trace_node *add(struct walk *w, const char *name, const struct typ
 		m->room = more ? room : m->room;
 	}
 	if (m->incomplete)
-		return &nowhere;
+		return &w->nowhere;
 	m->nodes[m->count] = (struct trace_node){.name = name,
 						 .type = type,
 						 .at = (uint32_t)w->at,

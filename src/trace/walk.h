@@ -11,6 +11,7 @@ struct walk {
 	tpm_rc number;  /* what makes a refusal a parameter's, a handle's, a session's */
 	uint8_t part, depth;
 	bool secret, inside;
+	struct trace_node nowhere; /* what there is no memory for */
 };
 
 /** Adds nodes for a value of `type`. `plus` as for type_read. False: what follows it cannot be

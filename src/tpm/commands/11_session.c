@@ -27,19 +27,10 @@ static tpm_rc recover_salt(struct tpm *t, const struct StartAuthSession_in *in, 
 /* Part 3, 11.1: an entity whose authValue is here, and whose uses are counted. */
 static bool can_bind(struct tpm *t, TPM_HANDLE entity)
 {
-	const struct tpm_object *object;
-
-	switch (HANDLE_TYPE(entity)) {
-	case TPM_HT_NV_INDEX:
-		/* each use of a PIN would be a guess that nobody counts */
+	/* each use of a PIN would be a guess that nobody counts */
+	if (HANDLE_TYPE(entity) == TPM_HT_NV_INDEX)
 		return !nv_is_pin(nv_find(t, entity));
-	case TPM_HT_TRANSIENT:
-	case TPM_HT_PERSISTENT:
-		object = object_get(t, entity);
-		return !object || object->sensitive.size != 0; /* none: a sequence */
-	default:
-		return true;
-	}
+	return entity_is_whole(t, entity);
 }
 
 /* Part 1, 19.6.10: the entity as it is now. A policy session is not bound, but its key is

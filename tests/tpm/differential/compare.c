@@ -54,31 +54,10 @@ static void differ_bytes(struct world *w, const char *what, const void *a, size_
 	       b_text);
 }
 
-static uint64_t number_of(const struct type *type, const void *value)
-{
-	uint16_t v16;
-	uint32_t v32;
-	uint64_t v64;
-
-	switch (type->size) {
-	case 1:
-		return *(const uint8_t *)value;
-	case 2:
-		memcpy(&v16, value, 2);
-		return v16;
-	case 4:
-		memcpy(&v32, value, 4);
-		return v32;
-	default:
-		memcpy(&v64, value, 8);
-		return v64;
-	}
-}
-
 static void compare_number(struct world *w, const char *what, const struct type *type,
 			   const void *a, const void *b)
 {
-	uint64_t x = number_of(type, a), y = number_of(type, b);
+	uint64_t x = type_load(type, a), y = type_load(type, b);
 
 	if (x == y)
 		return;
@@ -99,14 +78,6 @@ static void compare_buffer(struct world *w, const char *what, const struct type 
 		differ_bytes(w, what, x, a_len, y, b_len);
 }
 
-static const struct type *case_of(const struct type *type, uint64_t selector)
-{
-	for (uint32_t i = 0; i < type->max; i++)
-		if (type->cases[i].selector == selector)
-			return type->cases[i].type;
-	return NULL;
-}
-
 static size_t aligned(size_t at, const struct type *type)
 {
 	return (at + type->align - 1) / type->align * type->align;
@@ -123,12 +94,13 @@ static void compare_fields(struct world *w, const char *what, const struct field
 		snprintf(name, sizeof name, "%s.%s", what, fields[n].name);
 		if (fields[n].kind == FIELD_SELECTED) {
 			const struct field *by = &fields[fields[n].selector];
-			uint64_t selector = number_of(type_resolve(by->type),
-						      a + field_offset(fields, fields[n].selector));
+			const struct type_case *c = type_find_case(
+				type,
+				type_load(by->type, a + field_offset(fields, fields[n].selector)));
 
-			type = case_of(type, selector);
-			if (!type)
+			if (!c || !c->type)
 				continue;
+			type = c->type;
 		}
 		compare_value(w, name, type, a + at, b + at, values);
 	}
