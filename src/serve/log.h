@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 /* One line, cut at 511 characters; none where the platform has no log. */
-static inline void platform_vlog(const struct cvtpm_platform *platform, enum cvtpm_log_level level,
-				 const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static inline void
+platform_vlog(const struct cvtpm_platform *platform, enum cvtpm_log_level level, const char *format,
+	      va_list arguments)
 {
 	char line[512];
 
