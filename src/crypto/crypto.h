@@ -287,11 +287,19 @@ enum cvtpm_test {
 	CVTPM_TEST_AES,  /* each key size and mode */
 	CVTPM_TEST_AES_GCM,
 	CVTPM_TEST_DRBG,
-	CVTPM_TEST_P256, /* public from private, ECDH, ECDSA verify; sign and verify */
+	CVTPM_TEST_P256, /* public from private */
 	CVTPM_TEST_P384,
 	CVTPM_TEST_P521,
-	CVTPM_TEST_RSA, /* RSA 2048: RSASSA, PSS, OAEP; the private operation in all of them */
-	CVTPM_TESTS,    /* their number */
+	CVTPM_TEST_ECDH_P256,
+	CVTPM_TEST_ECDH_P384,
+	CVTPM_TEST_ECDH_P521,
+	CVTPM_TEST_ECDSA_P256, /* verify; sign and verify */
+	CVTPM_TEST_ECDSA_P384,
+	CVTPM_TEST_ECDSA_P521,
+	CVTPM_TEST_RSA, /* RSA 2048: a key from its prime, RSASSA: both operations of all schemes */
+	CVTPM_TEST_RSAPSS,
+	CVTPM_TEST_OAEP,
+	CVTPM_TESTS, /* their number */
 };
 
 /** Runs one known-answer test; `drbg` gives what the private operations need at random.

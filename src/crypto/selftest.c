@@ -142,29 +142,27 @@ struct curve_answers {
 	size_t digest_len;
 };
 
-static int test_signatures(const struct curve_answers *t, const struct cvtpm_ecc_key *key,
-			   struct cvtpm_drbg *drbg)
+static const struct curve_answers of_p256 = {
+	CVTPM_P256, p256_d, p256_q, p256_shared, p256_signature, p256_digest, sizeof p256_digest};
+static const struct curve_answers of_p384 = {
+	CVTPM_P384, p384_d, p384_q, p384_shared, p384_signature, p384_digest, sizeof p384_digest};
+static const struct curve_answers of_p521 = {
+	CVTPM_P521, p521_d, p521_q, p521_shared, p521_signature, p521_digest, sizeof p521_digest};
+
+static void key_of(const struct curve_answers *t, struct cvtpm_ecc_key *key)
 {
 	const size_t size = cvtpm_curve_size(t->curve);
-	struct cvtpm_ecdsa_signature signature;
-	uint8_t other[CVTPM_HASH_MAX_SIZE];
 
-	memset(&signature, 0, sizeof signature);
-	memcpy(signature.r, t->signature, size);
-	memcpy(signature.s, t->signature + size, size);
-	CVTPM_TRY(cvtpm_ecdsa_verify(&key->public, t->digest, t->digest_len, &signature));
-	memcpy(other, t->digest, t->digest_len);
-	other[0] ^= 1;
-	if (cvtpm_ecdsa_verify(&key->public, other, t->digest_len, &signature) != CVTPM_ERR_AUTH)
-		return CVTPM_ERR_CRYPTO;
-	CVTPM_TRY(cvtpm_ecdsa_sign(key, drbg, other, t->digest_len, &signature));
-	return cvtpm_ecdsa_verify(&key->public, other, t->digest_len, &signature);
+	memset(key, 0, sizeof *key);
+	key->public.curve = t->curve;
+	memcpy(key->d, t->d, size);
+	memcpy(key->public.x, t->q, size);
+	memcpy(key->public.y, t->q + size, size);
 }
 
-static int test_curve(const struct curve_answers *t, struct cvtpm_drbg *drbg)
+static int test_curve(const struct curve_answers *t)
 {
 	const size_t size = cvtpm_curve_size(t->curve);
-	struct cvtpm_ecc_public shared;
 	struct cvtpm_ecc_key key;
 
 	memset(&key, 0, sizeof key);
@@ -172,76 +170,90 @@ static int test_curve(const struct curve_answers *t, struct cvtpm_drbg *drbg)
 	memcpy(key.d, t->d, size);
 	CVTPM_TRY(cvtpm_ecc_make_public(&key));
 	CVTPM_TRY(expect(key.public.x, t->q, size));
-	CVTPM_TRY(expect(key.public.y, t->q + size, size));
+	return expect(key.public.y, t->q + size, size);
+}
+
+static int test_ecdh(const struct curve_answers *t)
+{
+	struct cvtpm_ecc_public shared;
+	struct cvtpm_ecc_key key;
+
+	key_of(t, &key);
 	CVTPM_TRY(cvtpm_ecdh(key.d, &key.public, &shared));
-	CVTPM_TRY(expect(shared.x, t->shared, size));
-	return test_signatures(t, &key, drbg);
+	return expect(shared.x, t->shared, cvtpm_curve_size(t->curve));
 }
 
-static int test_p256(struct cvtpm_drbg *drbg)
+static int test_ecdsa(const struct curve_answers *t, struct cvtpm_drbg *drbg)
 {
-	const struct curve_answers t = {CVTPM_P256,        p256_d,         p256_q,
-					p256_shared,       p256_signature, p256_digest,
-					sizeof p256_digest};
+	const size_t size = cvtpm_curve_size(t->curve);
+	struct cvtpm_ecdsa_signature signature;
+	uint8_t other[CVTPM_HASH_MAX_SIZE];
+	struct cvtpm_ecc_key key;
 
-	return test_curve(&t, drbg);
-}
-
-static int test_p384(struct cvtpm_drbg *drbg)
-{
-	const struct curve_answers t = {CVTPM_P384,        p384_d,         p384_q,
-					p384_shared,       p384_signature, p384_digest,
-					sizeof p384_digest};
-
-	return test_curve(&t, drbg);
-}
-
-static int test_p521(struct cvtpm_drbg *drbg)
-{
-	const struct curve_answers t = {CVTPM_P521,        p521_d,         p521_q,
-					p521_shared,       p521_signature, p521_digest,
-					sizeof p521_digest};
-
-	return test_curve(&t, drbg);
+	key_of(t, &key);
+	memset(&signature, 0, sizeof signature);
+	memcpy(signature.r, t->signature, size);
+	memcpy(signature.s, t->signature + size, size);
+	CVTPM_TRY(cvtpm_ecdsa_verify(&key.public, t->digest, t->digest_len, &signature));
+	memcpy(other, t->digest, t->digest_len);
+	other[0] ^= 1;
+	if (cvtpm_ecdsa_verify(&key.public, other, t->digest_len, &signature) != CVTPM_ERR_AUTH)
+		return CVTPM_ERR_CRYPTO;
+	CVTPM_TRY(cvtpm_ecdsa_sign(&key, drbg, other, t->digest_len, &signature));
+	return cvtpm_ecdsa_verify(&key.public, other, t->digest_len, &signature);
 }
 
 /* ---- RSA ---- */
 
-static int test_rsa_key(const struct cvtpm_rsa_key *key, struct cvtpm_drbg *drbg)
+static int rsa_test_key(struct cvtpm_rsa_key *key)
 {
-	const struct cvtpm_octets label = {"IDENTITY", sizeof "IDENTITY"};
+	struct cvtpm_rsa_public public = {.bits = 2048, .exponent = CVTPM_RSA_DEFAULT_EXPONENT};
+
+	memcpy(public.n, rsa_n, sizeof rsa_n);
+	return cvtpm_rsa_load(&public, rsa_p, sizeof rsa_p, key);
+}
+
+static int test_rsa(void)
+{
 	uint8_t digest[32], out[256];
-	size_t len;
+	struct cvtpm_rsa_key key;
 
+	CVTPM_TRY(rsa_test_key(&key));
 	CVTPM_TRY(cvtpm_hash(CVTPM_SHA256, "abc", 3, digest));
-	CVTPM_TRY(cvtpm_rsassa_sign(key, CVTPM_SHA256, digest, sizeof digest, out));
+	CVTPM_TRY(cvtpm_rsassa_sign(&key, CVTPM_SHA256, digest, sizeof digest, out));
 	CVTPM_TRY(expect(out, rsa_signature, sizeof out));
-	CVTPM_TRY(cvtpm_rsassa_verify(&key->public, CVTPM_SHA256, digest, sizeof digest, out,
-				      sizeof out));
-	CVTPM_TRY(cvtpm_oaep_decrypt(key, CVTPM_SHA256, label, rsa_oaep, out, &len));
-	if (len != 3)
-		return CVTPM_ERR_CRYPTO;
-	CVTPM_TRY(expect(out, (const uint8_t *)"abc", 3));
+	return cvtpm_rsassa_verify(&key.public, CVTPM_SHA256, digest, sizeof digest, out,
+				   sizeof out);
+}
 
-	CVTPM_TRY(cvtpm_rsapss_sign(key, drbg, CVTPM_SHA256, digest, sizeof digest, sizeof digest,
+static int test_rsapss(struct cvtpm_drbg *drbg)
+{
+	uint8_t digest[32], out[256];
+	struct cvtpm_rsa_key key;
+
+	CVTPM_TRY(rsa_test_key(&key));
+	CVTPM_TRY(cvtpm_hash(CVTPM_SHA256, "abc", 3, digest));
+	CVTPM_TRY(cvtpm_rsapss_sign(&key, drbg, CVTPM_SHA256, digest, sizeof digest, sizeof digest,
 				    out));
-	CVTPM_TRY(cvtpm_rsapss_verify(&key->public, CVTPM_SHA256, digest, sizeof digest, out,
+	CVTPM_TRY(cvtpm_rsapss_verify(&key.public, CVTPM_SHA256, digest, sizeof digest, out,
 				      sizeof out));
 	digest[0] ^= 1;
-	if (cvtpm_rsapss_verify(&key->public, CVTPM_SHA256, digest, sizeof digest, out,
+	if (cvtpm_rsapss_verify(&key.public, CVTPM_SHA256, digest, sizeof digest, out,
 				sizeof out) != CVTPM_ERR_AUTH)
 		return CVTPM_ERR_CRYPTO;
 	return 0;
 }
 
-static int test_rsa(struct cvtpm_drbg *drbg)
+static int test_oaep(void)
 {
-	struct cvtpm_rsa_public public = {.bits = 2048, .exponent = CVTPM_RSA_DEFAULT_EXPONENT};
+	const struct cvtpm_octets label = {"IDENTITY", sizeof "IDENTITY"};
 	struct cvtpm_rsa_key key;
+	uint8_t out[256];
+	size_t len;
 
-	memcpy(public.n, rsa_n, sizeof rsa_n);
-	CVTPM_TRY(cvtpm_rsa_load(&public, rsa_p, sizeof rsa_p, &key));
-	return test_rsa_key(&key, drbg);
+	CVTPM_TRY(rsa_test_key(&key));
+	CVTPM_TRY(cvtpm_oaep_decrypt(&key, CVTPM_SHA256, label, rsa_oaep, out, &len));
+	return len == 3 ? expect(out, (const uint8_t *)"abc", 3) : CVTPM_ERR_CRYPTO;
 }
 
 static int run(enum cvtpm_test test, struct cvtpm_drbg *drbg)
@@ -272,13 +284,29 @@ static int run(enum cvtpm_test test, struct cvtpm_drbg *drbg)
 	case CVTPM_TEST_DRBG:
 		return test_drbg(drbg);
 	case CVTPM_TEST_P256:
-		return test_p256(drbg);
+		return test_curve(&of_p256);
 	case CVTPM_TEST_P384:
-		return test_p384(drbg);
+		return test_curve(&of_p384);
 	case CVTPM_TEST_P521:
-		return test_p521(drbg);
+		return test_curve(&of_p521);
+	case CVTPM_TEST_ECDH_P256:
+		return test_ecdh(&of_p256);
+	case CVTPM_TEST_ECDH_P384:
+		return test_ecdh(&of_p384);
+	case CVTPM_TEST_ECDH_P521:
+		return test_ecdh(&of_p521);
+	case CVTPM_TEST_ECDSA_P256:
+		return test_ecdsa(&of_p256, drbg);
+	case CVTPM_TEST_ECDSA_P384:
+		return test_ecdsa(&of_p384, drbg);
+	case CVTPM_TEST_ECDSA_P521:
+		return test_ecdsa(&of_p521, drbg);
 	case CVTPM_TEST_RSA:
-		return test_rsa(drbg);
+		return test_rsa();
+	case CVTPM_TEST_RSAPSS:
+		return test_rsapss(drbg);
+	case CVTPM_TEST_OAEP:
+		return test_oaep();
 	case CVTPM_TESTS:
 		break;
 	}

@@ -100,7 +100,7 @@ static tpm_rc ecc_check(struct tpm *t, const TPMT_PUBLIC *public, TPMT_SENSITIVE
 	TPM2B_ECC_PARAMETER *d = &sensitive->sensitive.ecc;
 	tpm_rc rc = TPM_RC_KEY_SIZE;
 
-	TRY(selftest_need_curve(t, public->parameters.eccDetail.curveID));
+	TRY(selftest_need_curve(t, TPM_ALG_ECC, public->parameters.eccDetail.curveID));
 	if (to_size(d, size, key.d) && !cvtpm_ecc_make_public(&key)) {
 		d->size = (uint16_t)size;
 		memcpy(d->buffer, key.d, size);

@@ -156,7 +156,7 @@ static tpm_rc generate_key(struct tpm *t, TPMT_PUBLIC *public, const TPM2B_SENSI
 		TRY(selftest_need(t, TPM_ALG_RSA));
 		return generate_rsa(t, public, origin, sensitive);
 	case TPM_ALG_ECC:
-		TRY(selftest_need_curve(t, public->parameters.eccDetail.curveID));
+		TRY(selftest_need_curve(t, TPM_ALG_ECC, public->parameters.eccDetail.curveID));
 		return generate_ecc(t, public, origin, sensitive);
 	case TPM_ALG_SYMCIPHER:
 		return generate_symmetric(t, public, given, origin, sensitive);

@@ -217,7 +217,7 @@ static tpm_rc rsa_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	const struct cvtpm_rsa_key *private;
 	int err;
 
-	TRY(selftest_need(t, TPM_ALG_RSA));
+	TRY(selftest_need(t, signature->sigAlg));
 	TRY(selftest_need(t, out->hash));
 	TRY(rsa_private(t, key, &private));
 	out->sig.size = private->public.bits / 8;
@@ -240,7 +240,7 @@ static tpm_rc ecc_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	size_t size;
 	int err;
 
-	TRY(selftest_need_curve(t, key->publicArea.parameters.eccDetail.curveID));
+	TRY(selftest_need_curve(t, TPM_ALG_ECDSA, key->publicArea.parameters.eccDetail.curveID));
 	if (!ecc_public_of(&key->publicArea, &private.public))
 		return TPM_RC_BINDING;
 	size = cvtpm_curve_size(private.public.curve);
@@ -291,7 +291,7 @@ static tpm_rc rsa_verify(struct tpm *t, const TPMT_PUBLIC *key, const TPM2B_DIGE
 	struct cvtpm_rsa_public public;
 	int err;
 
-	TRY(selftest_need(t, TPM_ALG_RSA));
+	TRY(selftest_need(t, signature->sigAlg));
 	TRY(selftest_need(t, in->hash));
 	if (!rsa_public_of(key, &public))
 		return TPM_RC_SIGNATURE;
@@ -309,7 +309,7 @@ static tpm_rc ecc_verify(struct tpm *t, const TPMT_PUBLIC *key, const TPM2B_DIGE
 	struct cvtpm_ecc_public public;
 	size_t size;
 
-	TRY(selftest_need_curve(t, key->parameters.eccDetail.curveID));
+	TRY(selftest_need_curve(t, TPM_ALG_ECDSA, key->parameters.eccDetail.curveID));
 	if (digest->size == 0 || !ecc_public_of(key, &public))
 		return TPM_RC_SIGNATURE;
 	size = cvtpm_curve_size(public.curve);
@@ -365,6 +365,7 @@ tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 	int err;
 
 	TRY(selftest_need(t, TPM_ALG_RSA));
+	TRY(selftest_need(t, scheme->scheme));
 	if (!rsa_public_of(&key->publicArea, &public))
 		return TPM_RC_KEY;
 	out->size = public.bits / 8;
@@ -397,6 +398,7 @@ tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 	int err;
 
 	TRY(selftest_need(t, TPM_ALG_RSA));
+	TRY(selftest_need(t, scheme->scheme));
 	if (in->size != key->publicArea.unique.rsa.size)
 		return TPM_RC_SIZE;
 	if (memcmp(in->buffer, key->publicArea.unique.rsa.buffer, in->size) >= 0)
@@ -431,7 +433,7 @@ tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POIN
 	uint8_t scalar[CVTPM_ECC_MAX_SIZE];
 	int err;
 
-	TRY(selftest_need_curve(t, curve));
+	TRY(selftest_need_curve(t, TPM_ALG_ECDH, curve));
 	if (!point_to(curve, point, &q))
 		return TPM_RC_ECC_POINT;
 	if (!number_fit(d->buffer, d->size, scalar, cvtpm_curve_size(q.curve)))
@@ -452,7 +454,7 @@ tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_
 	struct cvtpm_ecc_key made;
 	int err;
 
-	TRY(selftest_need_curve(t, key->publicArea.parameters.eccDetail.curveID));
+	TRY(selftest_need_curve(t, TPM_ALG_ECDH, key->publicArea.parameters.eccDetail.curveID));
 	if (!ecc_public_of(&key->publicArea, &q))
 		return TPM_RC_ECC_POINT;
 	if (cvtpm_ecc_generate(q.curve, &t->drbg, &made))

@@ -282,8 +282,9 @@ bool algorithm_exists(uint32_t alg);
 /** Runs the known-answer tests that the algorithm needs and that have not been run
  *  since _TPM_Init; failure is failure mode. TPM_ALG_ECC, ECDSA, ECDH: see below. */
 tpm_rc selftest_need(struct tpm *t, TPM_ALG_ID alg);
-/** The same for one curve; selftest_need(TPM_ALG_ECC) would run those of all three. */
-tpm_rc selftest_need_curve(struct tpm *t, TPMI_ECC_CURVE curve);
+/** The same of TPM_ALG_ECC (keys), TPM_ALG_ECDH or TPM_ALG_ECDSA on one curve; selftest_need()
+ *  would run those of all three. */
+tpm_rc selftest_need_curve(struct tpm *t, TPM_ALG_ID alg, TPMI_ECC_CURVE curve);
 /** All that has not been run. TPM_RC_CANCELED between two tests. */
 tpm_rc selftest_all(struct tpm *t);
 tpm_rc selftest_need_drbg(struct tpm *t);

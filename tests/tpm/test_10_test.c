@@ -74,8 +74,13 @@ static void IncrementalSelfTest_10_3(void **state)
 	assert_true(is_in(&list, TPM_ALG_RSA));
 	list = pending(r, TPM_ALG_RSA);
 	assert_false(is_in(&list, TPM_ALG_RSA));
-	assert_false(is_in(&list, TPM_ALG_OAEP));
+	assert_false(is_in(&list, TPM_ALG_RSASSA));
+	assert_true(is_in(&list, TPM_ALG_OAEP));
 	assert_true(is_in(&list, TPM_ALG_ECC));
+	list = pending(r, TPM_ALG_ECDSA); /* which takes keys */
+	assert_false(is_in(&list, TPM_ALG_ECC));
+	assert_false(is_in(&list, TPM_ALG_ECDSA));
+	assert_true(is_in(&list, TPM_ALG_ECDH));
 }
 
 /* An algorithm is tested before it is used, by whatever command. */
@@ -98,6 +103,70 @@ static void algorithms_10_1_are_tested_before_use(void **state)
 	rig_reset(r); /* and again after _TPM_Init */
 	list = pending(r, 0);
 	assert_true(is_in(&list, TPM_ALG_SHA1));
+}
+
+static bool is_pending(struct rig *r, TPM_ALG_ID alg)
+{
+	TPML_ALG list = pending(r, 0);
+
+	return is_in(&list, alg);
+}
+
+static void sign_with(struct rig *r, TPM_HANDLE key, TPM_ALG_ID scheme)
+{
+	struct Sign_in in = {.keyHandle = key,
+			     .digest = digest_of(TPM_ALG_SHA256, "abc", 3),
+			     .inScheme = {scheme, {.any.hashAlg = TPM_ALG_SHA256}},
+			     .validation = {TPM_ST_HASHCHECK, TPM_RH_NULL, {.size = 0}}};
+
+	OK(RIG_RUN(r, Sign, &in, NULL));
+}
+
+/* A key is no use of the schemes that it may be used with. */
+static void schemes_10_1_of_RSA_are_tested_before_use(void **state)
+{
+	struct rig *r = *state;
+	struct RSA_Encrypt_in encrypt = {
+		.message.size = 3, .inScheme = {TPM_ALG_OAEP, {.oaep.hashAlg = TPM_ALG_SHA256}}};
+	struct key key;
+
+	NATIVE_ONLY(r);
+	rig_reset(r);
+	assert_true(is_pending(r, TPM_ALG_RSA));
+	key = load_rsa(r, TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT,
+		       TPM_ALG_NULL, 0, true);
+	assert_false(is_pending(r, TPM_ALG_RSA));
+	assert_true(is_pending(r, TPM_ALG_RSAPSS));
+	sign_with(r, key.handle, TPM_ALG_RSAPSS);
+	assert_false(is_pending(r, TPM_ALG_RSAPSS));
+	assert_true(is_pending(r, TPM_ALG_OAEP));
+	encrypt.keyHandle = key.handle;
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, RSA_Encrypt, &encrypt, NULL));
+	assert_false(is_pending(r, TPM_ALG_OAEP));
+}
+
+static void schemes_10_1_of_curves_are_tested_before_use(void **state)
+{
+	struct rig *r = *state;
+
+	NATIVE_ONLY(r);
+	rig_reset(r);
+	assert_true(is_pending(r, TPM_ALG_ECC));
+	for (TPMI_ECC_CURVE curve = TPM_ECC_NIST_P256; curve <= TPM_ECC_NIST_P521; curve++) {
+		TPMT_PUBLIC t = template_ecc(PLAIN | TPMA_OBJECT_SIGN, curve, TPM_ALG_NULL, 0);
+		struct ECDH_KeyGen_in in = {.keyHandle = must_primary(r, TPM_RH_OWNER, &t)};
+
+		assert_int_equal(is_pending(r, TPM_ALG_ECC), curve != TPM_ECC_NIST_P521);
+		assert_true(is_pending(r, TPM_ALG_ECDSA));
+		sign_with(r, in.keyHandle, TPM_ALG_ECDSA);
+		assert_int_equal(is_pending(r, TPM_ALG_ECDSA), curve != TPM_ECC_NIST_P521);
+		assert_true(is_pending(r, TPM_ALG_ECDH));
+		rig_no_sessions(r);
+		OK(RIG_RUN(r, ECDH_KeyGen, &in, NULL));
+		rig_flush(r, in.keyHandle);
+	}
+	assert_false(is_pending(r, TPM_ALG_ECDH));
 }
 
 static void GetTestResult_10_4_in_failure_mode(void **state)
@@ -172,6 +241,8 @@ int main(void)
 		OBJECT_TEST(SelfTest_10_2_may_be_cancelled),
 		OBJECT_TEST(IncrementalSelfTest_10_3),
 		OBJECT_TEST(algorithms_10_1_are_tested_before_use),
+		OBJECT_TEST(schemes_10_1_of_RSA_are_tested_before_use),
+		OBJECT_TEST(schemes_10_1_of_curves_are_tested_before_use),
 		OBJECT_TEST(GetTestResult_10_4_in_failure_mode),
 		OBJECT_TEST(GetRandom_16_1),
 		OBJECT_TEST(StirRandom_16_2),
