@@ -49,27 +49,26 @@ struct search {
 	uint32_t exponent;
 	size_t words; /* of a prime */
 	unsigned rounds;
-	uint8_t not_prime[SIEVE_LIMIT / 16]; /* bit i: 2i + 1 is no prime */
-	uint8_t out[WINDOW / 8];             /* bit j: start + 2j has a small factor */
+	uint64_t not_prime[SIEVE_LIMIT / 128]; /* bit i: 2i + 1 is no prime */
+	uint64_t out[WINDOW / 64];             /* bit j: start + 2j has a small factor */
 	uint64_t start[NUMBER_MAX_HALF_WORDS];
 	struct modulus modulus;
 };
 
-static bool bit(const uint8_t *bits, size_t i)
+static bool bit(const uint64_t *bits, size_t i)
 {
-	return bits[i / 8] >> i % 8 & 1;
+	return bits[i / 64] >> i % 64 & 1;
 }
 
-static void set_bits(uint8_t *bits, size_t from, size_t step, size_t end)
+static void set_bits(uint64_t *bits, size_t from, size_t step, size_t end)
 {
 	for (size_t i = from; i < end; i += step)
-		bits[i / 8] |= (uint8_t)(1u << i % 8);
+		bits[i / 64] |= 1ull << i % 64;
 }
 
 /* Eratosthenes, without the even numbers. */
 static void find_small_primes(struct search *s)
 {
-	set_bits(s->not_prime, 0, SIEVE_LIMIT, SIEVE_LIMIT / 2);
 	for (size_t prime = 3; prime * prime < SIEVE_LIMIT; prime += 2)
 		if (!bit(s->not_prime, prime / 2))
 			set_bits(s->not_prime, prime * prime / 2, prime, SIEVE_LIMIT / 2);
@@ -78,42 +77,58 @@ static void find_small_primes(struct search *s)
 /* The next prime after `prime`, 0 when there is none below the limit. */
 static uint32_t next_small_prime(const struct search *s, uint32_t prime)
 {
-	for (size_t i = prime / 2 + 1; i < SIEVE_LIMIT / 2; i++)
-		if (!bit(s->not_prime, i))
-			return (uint32_t)(2 * i + 1);
-	return 0;
+	const size_t i = prime / 2 + 1;
+	size_t word = i / 64;
+	uint64_t primes;
+
+	if (word == SIEVE_LIMIT / 128)
+		return 0;
+	primes = ~s->not_prime[word] >> i % 64 << i % 64;
+	while (!primes) {
+		if (++word == SIEVE_LIMIT / 128)
+			return 0;
+		primes = ~s->not_prime[word];
+	}
+	return (uint32_t)(128 * word) + 2 * (uint32_t)__builtin_ctzll(primes) + 1;
 }
 
-/* Strikes the multiples of the primes from `first` up to and without `end`, whose product
- * has the remainder `rest`: the long division has been done once for all of them. */
-static void strike(struct search *s, uint32_t first, uint32_t end, uint64_t rest)
-{
-	for (uint32_t prime = first; prime != end; prime = next_small_prime(s, prime)) {
-		const uint32_t missing = prime - (uint32_t)(rest % prime);
+/* Small primes whose product fits a word: the long division is done once for all of them. */
+struct group {
+	uint64_t product;
+	size_t count;
+	uint32_t prime[15]; /* 3 .. 53; all others are fewer */
+};
 
-		/* start + 2j is a multiple where 2j = missing, modulo the prime */
-		set_bits(s->out, (missing % 2 ? missing + prime : missing) / 2 % prime, prime,
+/* Strikes the multiples of the primes. */
+static void strike(struct search *s, const struct group *group)
+{
+	const uint64_t rest = number_mod_word(s->start, s->words, group->product);
+
+	for (size_t i = 0; i < group->count; i++) {
+		const uint32_t prime = group->prime[i];
+		const uint32_t more = (uint32_t)(rest % prime);
+
+		/* start + 2j is a multiple where 2j = prime - more, or the same and a prime more */
+		set_bits(s->out, more ? ((more % 2 ? prime : 2 * prime) - more) / 2 : 0, prime,
 			 WINDOW);
 	}
 }
 
 static void sieve(struct search *s)
 {
-	uint32_t first = 3, prime = 3;
-	uint64_t product = 1;
+	struct group group = {.product = 1};
 
 	memset(s->out, 0, sizeof s->out);
-	for (;;) {
-		if (prime == 0 || product > UINT64_MAX / prime) {
-			strike(s, first, prime, number_mod_word(s->start, s->words, product));
-			if (prime == 0)
-				return;
-			first = prime;
-			product = 1;
+	for (uint32_t prime = 3; prime; prime = next_small_prime(s, prime)) {
+		if ((number_wide)group.product * prime >> 64) {
+			strike(s, &group);
+			group.product = 1;
+			group.count = 0;
 		}
-		product *= prime;
-		prime = next_small_prime(s, prime);
+		group.product *= prime;
+		group.prime[group.count++] = prime;
 	}
+	strike(s, &group);
 }
 
 /* ---- tests ---- */
