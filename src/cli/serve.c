@@ -215,6 +215,9 @@ static void check_options(struct argp_state *state, struct serve_options *o)
 				  "--ctrl, --crb-page or --vtpm-proxy");
 	if ((serve->ctrl_terminate || o->evidence) && !serve->ctrl)
 		argp_error(state, "--terminate and --evidence need --ctrl");
+	if (o->evidence && o->tpm.state)
+		argp_error(state, "--evidence is for a TPM that is made now; one with --state has "
+				  "the evidence that its manufacture gave it, or none");
 	if ((o->page_options || serve->machine_is_new) && !serve->page_file)
 		argp_error(state, "--offset, --page-base, --localities, --doorbell, --qmp, "
 				  "--event-log, --ppi and --machine-is-new need --crb-page");
@@ -374,6 +377,16 @@ static void say_ready(void *context, const char *line)
 	close(o->ready_fd);
 }
 
+/* Who asks for evidence must not get a TPM whose seeds its control channel gives away. */
+static bool evidence_is_there(const struct serve_options *o, const struct cli_tpm *tpm)
+{
+	if (!o->evidence || tpm->config.provider)
+		return true;
+	cli_error("--evidence: there is no evidence to be had here; go without, or say --lab for "
+		  "tests");
+	return false;
+}
+
 int cmd_serve(int argc, char **argv)
 {
 	struct serve_options o = {.ready_fd = -1};
@@ -391,7 +404,7 @@ int cmd_serve(int argc, char **argv)
 	/* A TPM holds evidence or may be exported, never both; what QEMU's users expect
 	 * of a control channel is export. A TPM with a state has it from its manufacture. */
 	o.tpm.exportable = o.serve.ctrl && !o.evidence && !o.tpm.state;
-	if (cli_tpm_open(&tpm, &o.tpm, 0) == 0) {
+	if (cli_tpm_open(&tpm, &o.tpm, 0) == 0 && evidence_is_there(&o, &tpm)) {
 		o.serve.platform = &tpm.platform;
 		o.serve.instance = &tpm.config;
 		o.serve.ready = say_ready;

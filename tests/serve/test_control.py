@@ -428,6 +428,7 @@ def test_a_descriptor_that_is_no_stream_socket_is_refused(path):
 @pytest.mark.parametrize("arguments, says", [
     (("--terminate", "--tcp", "127.0.0.1:0"), "need --ctrl"),
     (("--evidence", "--tcp", "127.0.0.1:0"), "need --ctrl"),
+    (("--evidence", "--ctrl", "unix:/tmp/x", "--state", "/tmp/x"), "that its manufacture gave it"),
     (("--ctrl", "/tmp/x"), "write unix:PATH or tcp:ADDR:PORT"),
     (("--ctrl", "tcp:0.0.0.0:0"), "not a loopback address"),
 ])
@@ -449,6 +450,13 @@ def test_a_tpm_with_evidence_is_not_exported(path, tmp_path):
         assert "neither exported nor replaced" in server.stderr
         assert control.result(STOP) == 0
         assert control.set_blob(VOLATILE, b"") == DISABLED
+
+
+@pytest.mark.skipif(os.path.exists("/dev/sev-guest"), reason="a SEV-SNP guest has evidence")
+def test_evidence_that_is_not_to_be_had_is_said_so(path):
+    result = ct.run("serve", "--ctrl", f"unix:{path}", "--evidence")
+    assert result.returncode == 2 and "there is no evidence to be had" in result.stderr
+    assert not path.exists()
 
 
 def test_without_evidence_said_it_is_made_without(path, tmp_path):
