@@ -19,7 +19,7 @@ struct arguments {
 	struct cvtpm_acpi_config config;
 	const char *dir, *tpm2, *ssdt;
 	uint64_t log_offset, ppi_offset;
-	bool log_offset_given, ppi, json;
+	bool port_given, log_offset_given, ppi_offset_given, ppi, json;
 };
 
 enum acpi_option {
@@ -94,6 +94,10 @@ static void finish(struct argp_state *state, struct arguments *a)
 			   "say where to write: -o DIR, or both of --tpm2 FILE and --ssdt FILE");
 	if (a->log_offset_given && !a->config.log_size)
 		argp_error(state, "--log-offset needs --log-size");
+	if (a->ppi_offset_given && !a->ppi)
+		argp_error(state, "--ppi-offset needs --ppi");
+	if (a->port_given && a->config.start_method == 7)
+		argp_error(state, "--port is the doorbell's, and start method 7 has none");
 	if (!a->log_offset_given)
 		a->log_offset = a->config.localities > 1 ? CVTPM_ACPI_LOG_OFFSET_BEHIND
 							 : CVTPM_ACPI_LOG_OFFSET;
@@ -125,6 +129,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_PORT:
 		a->config.port = (uint16_t)cli_parse_size(state, "--port", text, UINT16_MAX);
+		a->port_given = true;
 		return 0;
 	case OPTION_CLASS:
 		a->config.class = parse_class(state, text);
@@ -142,6 +147,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case OPTION_PPI_OFFSET:
 		a->ppi_offset = cli_parse_size(state, "--ppi-offset", text, INT64_MAX);
+		a->ppi_offset_given = true;
 		return 0;
 	case 'o':
 		a->dir = text;

@@ -67,8 +67,10 @@ static const char doc[] =
 
 static void check(struct argp_state *state, struct arguments *a)
 {
-	if (!a->dir)
+	if (!a->dir || !*a->dir)
 		argp_error(state, "--dir DIR is missing: a folder for this machine");
+	if (a->rest && a->rest[0][0] != '-')
+		argp_error(state, "'%s' is not expected: options only", a->rest[0]);
 	if (a->start_method != 7 && a->start_method != 8)
 		argp_error(state, "--start-method must be 7 or 8");
 	if (a->ppi && strcmp(a->ppi, "block") != 0 && strcmp(a->ppi, "confirm") != 0 &&
@@ -117,7 +119,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-/* ---- lists of arguments ---- */
+/* ---- lists of arguments: all of them, or none is printed ---- */
 
 __attribute__((format(printf, 2, 3))) static void add(json_t *list, const char *format, ...)
 {
@@ -128,7 +130,10 @@ __attribute__((format(printf, 2, 3))) static void add(json_t *list, const char *
 	if (vasprintf(&word, format, arguments) < 0)
 		word = NULL;
 	va_end(arguments);
-	json_array_append_new(list, json_string(word));
+	if (json_array_append_new(list, json_string(word)) < 0) {
+		cli_error("names of folders and files must be UTF-8");
+		exit(CLI_FAULT);
+	}
 	free(word);
 }
 

@@ -127,6 +127,8 @@ def test_json(tmp_path):
     (["--page-base", "-1"], "not a number"),
     (["--page-base", "4G", "--port", "0x10000"], "not a number"),
     (["--page-base", "4G", "--log-offset", "0x8000"], "needs --log-size"),
+    (["--page-base", "240M", "--ppi-offset", "0x8000"], "needs --ppi"),
+    (["--page-base", "4G", "-m", "7", "--port", "0x505"], "start method 7 has none"),
     (["--page-base", "4G", "--localities", "0-4"], "locality 4"),
 ])
 def test_what_cannot_be_is_refused(tmp_path, options, said):

@@ -79,7 +79,9 @@ def test_what_it_prints_for_acpi_works(tmp_path):
 
 @pytest.mark.parametrize("options, why", [
     ([], "--dir DIR"), (["--dir", "d", "--memory", "242M"], "from 243M"), (["--dir", "d", "--memory", "1000000001"], "whole MiB"),
-    (["--dir", "d", "-m", "6"], "7 or 8"), (["--dir", "d", "--ppi", "yes"], "block, confirm or allow"),
+    (["--dir", ""], "--dir DIR"), (["--dir", "d", "4G"], "'4G' is not expected"), (["--dir", "d\udcff"], "must be UTF-8"),
+    (["--dir", "d", "--", "--state", "s\udcff"], "must be UTF-8"), (["--dir", "d", "-m", "6"], "7 or 8"),
+    (["--dir", "d", "--ppi", "yes"], "block, confirm or allow"),
 ])
 def test_wrong_use(options, why):
     done = run("qemu-args", *options)
