@@ -126,7 +126,8 @@ struct cvtpm_engine {
 
 	/* What the engine says of itself, a JSON object as TPMLIB_GetInfo of libtpms
 	 * gives it; `what` has a bit for each part. `*len` in: room, out: length
-	 * without the final NUL, which is written. CVTPM_ERR_SIZE. */
+	 * without the final NUL, which is written. CVTPM_ERR_SIZE. The same of all
+	 * instances: `tpm` may be NULL. */
 	int (*describe)(struct cvtpm_tpm *tpm, uint32_t what, char *json, size_t *len);
 
 	/* Powers off, wipes and releases the instance. NULL is allowed. */

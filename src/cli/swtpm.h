@@ -77,6 +77,7 @@ int swtpm_key_load(const struct swtpm_key *key, uint8_t out[CVTPM_STORE_KEY_SIZE
 
 struct swtpm_log {
 	char copy[WORDS_SIZE];
+	const char *option; /* as it is named in faults */
 	const char *file, *prefix;
 	int fd; /* -1: none */
 	unsigned long level;

@@ -90,15 +90,15 @@ int swtpm_log_begin(struct swtpm_log *log)
 	if (!log->file && log->fd < 0)
 		return 0;
 	if (log_open(log) < 0) {
-		cli_error("--log: cannot open %s: %s", log->file ? log->file : "the descriptor",
-			  strerror(errno));
+		cli_error("%s: cannot open %s: %s", log->option,
+			  log->file ? log->file : "the descriptor", strerror(errno));
 		return CLI_FAULT;
 	}
 	log->also = STDERR_FILENO;
 	FILE *stream = fopencookie(log, "w", functions);
 
 	if (!stream) {
-		cli_error("--log: no memory");
+		cli_error("%s: no memory", log->option);
 		return CLI_FAULT;
 	}
 	setvbuf(stream, NULL, _IOLBF, BUFSIZ);

@@ -5,6 +5,7 @@
 #include "cli/config.h"
 #include "crypto/crypto.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,18 @@ static const struct argp_option options[] = {
 	{"print-profiles", OPTION_PROFILE, 0, OPTION_HIDDEN, 0, 4},
 	{0}};
 
+/* It becomes a UTF8String. */
+static bool is_utf8_text(const char *text)
+{
+	json_t *string = json_string(text);
+	bool good = string != NULL;
+
+	json_decref(string);
+	for (; *text; text++)
+		good = good && (unsigned char)*text >= ' ' && *text != 0x7F;
+	return good;
+}
+
 static void parse_rsa_keysize(struct argp_state *state, const char *text, struct setup_options *o)
 {
 	if (strcmp(text, "3072") == 0 || strcmp(text, "max") == 0)
@@ -179,10 +192,11 @@ static void check_options(struct argp_state *state, struct setup_options *o)
 		argp_error(state, "--tpm-state is missing: where shall the TPM be kept?");
 	if (o->overwrite && o->not_overwrite)
 		argp_error(state, "--overwrite and --not-overwrite exclude each other");
-	if (o->import && (o->reconfigure || o->create_spk || o->pcr_banks || o->vmid))
+	if (o->import &&
+	    (o->reconfigure || o->create_spk || o->pcr_banks || o->vmid || o->rsa_bits))
 		argp_error(state, "--import takes a TPM over as it is: nothing else is made or "
 				  "changed");
-	if (o->reconfigure && (o->overwrite || o->create_spk))
+	if (o->reconfigure && (o->overwrite || o->create_spk || o->vmid || o->rsa_bits))
 		argp_error(state, "--reconfigure changes the PCR banks and nothing else");
 	if (o->ecc && !o->create_spk)
 		argp_error(state, "--ecc needs --create-spk: EKs of both kinds are always made");
@@ -225,8 +239,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 				   text);
 		return 0;
 	case OPTION_VMID:
-		if (strlen(text) == 0 || strlen(text) > SETUP_VMID_MAX)
-			argp_error(state, "--vmid: write 1 to %d characters", SETUP_VMID_MAX);
+		if (strlen(text) == 0 || strlen(text) > SETUP_VMID_MAX || !is_utf8_text(text))
+			argp_error(state,
+				   "--vmid: write 1 to %d bytes of UTF-8 without control "
+				   "characters",
+				   SETUP_VMID_MAX);
 		o->vmid = text;
 		return 0;
 	case OPTION_CONFIG:
@@ -366,9 +383,9 @@ static int run(struct setup_options *o)
 
 int cmd_swtpm_setup(int argc, char **argv)
 {
-	struct setup_options o = {.rsa_bits = 2048,
-				  .engine = cvtpm_engine_find(SWTPM_ENGINE),
-				  .log = {.fd = -1, .out = -1, .also = -1, .level = 1}};
+	struct setup_options o = {
+		.engine = cvtpm_engine_find(SWTPM_ENGINE),
+		.log = {.option = "--logfile", .fd = -1, .out = -1, .also = -1, .level = 1}};
 
 	argp_parse(&setup_argp, argc, argv, 0, NULL, &o);
 	return run(&o);

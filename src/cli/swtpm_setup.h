@@ -15,7 +15,7 @@ struct setup_options {
 	const struct cvtpm_engine *engine;
 	const char *cipher, *keyfile, *keyfile_fd, *pwdfile, *pwdfile_fd;
 	unsigned pcr_banks; /* 0: not said */
-	unsigned rsa_bits;
+	unsigned rsa_bits;  /* 0: not said, 2048 */
 	bool tpm2, overwrite, not_overwrite, reconfigure, ecc, create_spk, display;
 	bool create_config_files, print_capabilities;
 	bool wants_certificate;

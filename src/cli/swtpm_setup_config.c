@@ -69,12 +69,19 @@ static int take_line(struct setup_options *o, const char *path, unsigned number,
 
 static int read_file(struct setup_options *o, const char *path, FILE *file)
 {
-	char line[1024];
+	char *line = NULL;
+	size_t room = 0;
 	unsigned number = 0;
 	int status = 0;
 
-	while (status == 0 && fgets(line, sizeof line, file))
+	errno = 0;
+	while (status == 0 && getline(&line, &room, file) >= 0)
 		status = take_line(o, path, ++number, line);
+	if (status == 0 && ferror(file)) {
+		cli_error("cannot read %s: %s", path, strerror(errno));
+		status = CLI_FAULT;
+	}
+	free(line);
 	fclose(file);
 	return status;
 }

@@ -11,10 +11,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define INFO_FEATURES 4 /* of what an engine says of itself */
 
 /* A socket as --ctrl and --server name it. */
 struct endpoint {
@@ -543,21 +546,35 @@ static int serve(struct swtpm_options *o)
 	return err < 0 || o->unsettled ? CLI_FAULT : CLI_YES;
 }
 
-static int say_capabilities(void)
+/* Which RSA keys there are, the engine says. */
+static int say_capabilities(const struct cvtpm_engine *engine)
 {
+	char text[1024];
+	size_t len = sizeof text, i;
+	const int err = engine->describe(NULL, INFO_FEATURES, text, &len);
+	json_t *all = err == 0 ? json_loads(text, 0, NULL) : NULL, *size;
+	json_t *sizes = json_object_get(json_object_get(all, "TPMFeatures"), "RSAKeySizes");
+
+	if (!sizes) {
+		cli_error("--print-capabilities: the engine %s does not say what it can",
+			  engine->name);
+		json_decref(all);
+		return CLI_FAULT;
+	}
 	printf("{ \"type\": \"swtpm\", \"features\": [ \"tpm-2.0\", \"flags-opt-startup\", "
 	       "\"flags-opt-disable-auto-shutdown\", \"cmdarg-key-fd\", \"cmdarg-pwd-fd\", "
-	       "\"cmdarg-print-states\", \"cmdarg-seccomp\", \"nvram-backend-dir\", "
-	       "\"rsa-keysize-1024\", \"rsa-keysize-2048\", \"rsa-keysize-3072\" ], "
-	       "\"version\": \"%s\" }\n",
-	       CVTPM_VERSION);
+	       "\"cmdarg-print-states\", \"cmdarg-seccomp\", \"nvram-backend-dir\"");
+	json_array_foreach(sizes, i, size)
+		printf(", \"rsa-keysize-%d\"", (int)json_integer_value(size));
+	printf(" ], \"version\": \"%s\" }\n", CVTPM_VERSION);
+	json_decref(all);
 	return CLI_YES;
 }
 
 static int run(struct swtpm_options *o)
 {
 	if (o->print_capabilities)
-		return say_capabilities();
+		return say_capabilities(o->engine);
 	if (o->print_states)
 		return swtpm_state_print(&o->state);
 	if (o->runas && swtpm_become(o->runas) != 0)
@@ -575,12 +592,13 @@ static int run(struct swtpm_options *o)
 
 int cmd_swtpm_serve(int argc, char **argv, bool chardev)
 {
-	struct swtpm_options o = {.chardev = chardev,
-				  .engine = cvtpm_engine_find(SWTPM_ENGINE),
-				  .fd = -1,
-				  .daemon_fd = -1,
-				  .log = {.fd = -1, .out = -1, .also = -1, .level = 1},
-				  .pid = {.fd = -1}};
+	struct swtpm_options o = {
+		.chardev = chardev,
+		.engine = cvtpm_engine_find(SWTPM_ENGINE),
+		.fd = -1,
+		.daemon_fd = -1,
+		.log = {.option = "--log", .fd = -1, .out = -1, .also = -1, .level = 1},
+		.pid = {.fd = -1}};
 
 	argp_parse(chardev ? &chardev_argp : &socket_argp, argc, argv, 0, NULL, &o);
 	return run(&o);

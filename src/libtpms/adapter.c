@@ -722,6 +722,8 @@ static int libtpms_describe(struct cvtpm_tpm *tpm, uint32_t what, char *json, si
 	char *info;
 
 	(void)tpm;
+	(void)TPMLIB_ChooseTPMVersion(
+		TPMLIB_TPM_VERSION_2); /* refused by a TPM that runs: it is one */
 	info = TPMLIB_GetInfo((enum TPMLIB_InfoFlags)what);
 	if (!info)
 		return CVTPM_ERR_NO_MEMORY;

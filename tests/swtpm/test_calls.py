@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import struct
 
 import pytest
 
@@ -114,6 +115,17 @@ def test_we_promise_only_what_we_do(our_domain):
     features = json.loads(our_domain.call("capabilities-swtpm").stdout)["features"]
     assert "tpm-1.2" not in features and "nvram-backend-file" not in features and "cmdarg-migration" not in features
     assert "tpm-1.2" not in json.loads(our_domain.call("capabilities-setup").stdout)["features"]
+
+
+@pytest.mark.parametrize("engine", ["libtpms", "native"])
+def test_the_rsa_keys_that_are_promised_are_those_of_the_engine(ours, tmp_path, engine):
+    said = ours.run("swtpm", "socket", "--tpm2", "--engine", engine, "--print-capabilities")
+    promised = {int(f[12:]) for f in json.loads(said.stdout)["features"] if f.startswith("rsa-keysize-")}
+    with st.Running(ours, "--tpm2", "--engine", engine, "--tpmstate", f"dir={tmp_path}", "--ctrl",
+                    f"type=unixio,path={tmp_path}/ctrl", "--flags", "startup-clear") as server:
+        data = st.Control(st.connect(tmp_path / "ctrl", server)).data()
+        test_parms = {bits: struct.pack(">HHHHI", 1, 0x10, 0x10, bits, 0) for bits in (512, 1024, 2048, 3072, 4096)}
+        assert promised == {bits for bits, parms in test_parms.items() if data.code(ct.command(0x18A, parms)) == 0}
 
 
 def test_configuration_files_are_not_needed(our_domain, tmp_path):

@@ -561,10 +561,13 @@ def test_the_configuration_file(family, tmp_path, how):
 
 
 def test_a_configuration_file_that_is_wrong_is_told_with_its_line(ours, tmp_path):
-    for text, says in (("active_pcr_banks = md5\n", "line 1: active_pcr_banks = md5"), ("# x\nrubbish\n", "line 2")):
+    for text, says in (("active_pcr_banks = md5\n", "line 1: active_pcr_banks = md5"), ("# x\nrubbish\n", "line 2"),
+                       ("# " + "x" * 3000 + "\nactive_pcr_banks = md5\n", "line 2: active_pcr_banks")):
         (tmp_path / "c").write_text(text)
         result = ours.run("swtpm_setup", "--tpm2", "--tpm-state", tmp_path, "--config", tmp_path / "c")
         assert result.returncode == 2 and says in result.stderr
+    result = ours.run("swtpm_setup", "--tpm2", "--tpm-state", tmp_path, "--config", tmp_path)
+    assert result.returncode == 2 and f"cannot read {tmp_path}: Is a directory" in result.stderr
     assert not (tmp_path / "cvtpm").exists()
 
 
@@ -674,7 +677,12 @@ def test_wrong_usage_of_the_whole(ours, tmp_path, arguments, says):
     (("--tpm-state", "D", "--reconfigure", "--pcr-banks", "sha1"), "holds no TPM yet"),
     (("--tpm-state", "file://D"), "a TPM in one file is not offered"),
     (("--tpm-state", "/nonexistent"), "/nonexistent: No such file"),
+    (("--tpm-state", "D", "--reconfigure", "--pcr-banks", "sha1", "--rsa-keysize", "3072"), "PCR banks and nothing else"),
+    (("--tpm-state", "D", "--reconfigure", "--pcr-banks", "sha1", "--vmid", "vm7"), "PCR banks and nothing else"),
     (("--tpm-state", "D", "--vmid", ""), "--vmid"),
+    (("--tpm-state", "D", "--vmid", "vm\n7"), "--vmid"),
+    (("--tpm-state", "D", "--vmid", "vm\udcff"), "UTF-8"),
+    (("--tpm-state", "D", "--logfile", "/nonexistent/l"), "--logfile: cannot open"),
     (("--tpm-state", "D", "--engine", "steam"), "--engine=steam"),
 ])
 def test_wrong_usage_of_setup(ours, tmp_path, arguments, says):

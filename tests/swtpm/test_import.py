@@ -134,6 +134,7 @@ def test_an_encrypted_one_is_told_apart(ours, tmp_path):
     (("--import", "/dev/null"), "no state of swtpm's"),
     (("--import", "f", "--pcr-banks", "sha1"), "as it is"),
     (("--import", "f", "--create-spk"), "as it is"),
+    (("--import", "f", "--rsa-keysize", "3072"), "as it is"),
 ])
 def test_wrong_usage(ours, tmp_path, arguments, says):
     result = ours.run("swtpm_setup", "--tpm2", "--tpm-state", tmp_path, *arguments)
