@@ -197,7 +197,10 @@ bool keylime_config_open(struct keylime_config *c, const char *path, char line[K
 		 slash ? path : ".");
 	errno = 0;
 	if (!cli_read_file(&c->files, path, &text))
-		return fail(line, "cannot read the configuration %s: %s", path, strerror(errno));
+		return fail(line,
+			    "cannot read the configuration '%s': %s; write it, or name another one "
+			    "in CVTPM_KEYLIME_CONF",
+			    path, strerror(errno));
 	c->json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	if (!c->json)
 		return fail(line, "%s:%d: %s", path, error.line, error.text);

@@ -229,7 +229,7 @@ def test_a_missing_configuration_is_a_fault_that_names_it(tmp_path):
     site = Site(tmp_path)
     site.env["CVTPM_KEYLIME_CONF"] = str(tmp_path / "nothing")
     status, line = site.run()
-    assert status == FAULT and str(tmp_path / "nothing") in line
+    assert status == FAULT and f"'{tmp_path}/nothing'" in line and "CVTPM_KEYLIME_CONF" in line
 
 
 def test_a_key_distribution_service_that_is_not_there_leaves_its_reason(tmp_path):
