@@ -32,6 +32,10 @@ int bell_open(struct bell *b, struct server *server, const char *where)
 			   sizeof((struct sockaddr_un *)0)->sun_path - 1);
 		return CVTPM_ERR_PARAM;
 	}
+	if (listen_not_a_socket(b->path)) {
+		server_log(server, CVTPM_LOG_ERROR, "the doorbell %s is not a socket", b->path);
+		return CVTPM_ERR_PARAM;
+	}
 	b->server = server;
 	return 0;
 }

@@ -74,6 +74,13 @@ void listener_close(struct listener *l)
 
 /* ---- Unix ---- */
 
+bool listen_not_a_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
 /* Removes the socket file of a server that is gone. CVTPM_ERR_BUSY: it is there. */
 static int remove_stale_socket(struct server *server, const struct sockaddr_un *address)
 {

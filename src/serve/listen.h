@@ -21,6 +21,10 @@ struct listener {
 	ino_t ino;
 };
 
+/** Whether what is at `path` is something other than a socket: a connection to it is
+ *  refused as by a socket on which nobody listens yet, and would be for ever. */
+bool listen_not_a_socket(const char *path);
+
 /** Binds and listens on the Unix socket `path`, mode 0600 or as `file` has it. A socket
  *  file on which nobody listens any more is replaced. Errors are logged: CVTPM_ERR_BUSY,
  *  CVTPM_ERR_PARAM (path too long), CVTPM_ERR_IO. */

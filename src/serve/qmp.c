@@ -1,6 +1,7 @@
 #include "serve/qmp.h"
 
 #include "cvtpm/err.h"
+#include "serve/listen.h"
 #include "serve/server.h"
 
 #include <errno.h>
@@ -40,10 +41,12 @@ int qmp_connect(struct qmp *q)
 
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 && (why == ENOENT || why == ECONNREFUSED))
+	const bool other = listen_not_a_socket(q->path);
+
+	if (fd >= 0 && !other && (why == ENOENT || why == ECONNREFUSED))
 		return 0;
 	server_log(q->server, CVTPM_LOG_ERROR, "the monitor %s cannot be reached: %s", q->path,
-		   strerror(why));
+		   other ? "it is not a socket" : strerror(why));
 	return CVTPM_ERR_IO;
 }
 

@@ -196,6 +196,6 @@ def test_wrong_use(tmp_path):
     assert run("serve", "--tcp", "127.0.0.1:0", "--page-base", "4G").returncode == 2
     for base in ("0", "0x800", "4T", "x"):
         assert run("serve", "--crb-page", tmp_path / "page", "--page-base", base).returncode == 2
-    for bell in ("", "connect:", "x" * 200, "connect:" + "x" * 200, tmp_path / "no" / "such"):
+    for bell in ("", "connect:", "x" * 200, "connect:" + "x" * 200, tmp_path / "no" / "such", f"connect:{tmp_path}"):
         assert run("serve", "--crb-page", tmp_path / "page", "--ek", "p256", "--doorbell", bell).returncode == 2
         assert not (tmp_path / "page").exists()
