@@ -17,6 +17,24 @@ static int check(enum cvtpm_aes_mode mode, unsigned key_bits, size_t len)
 	return fits_word32(len) ? 0 : CVTPM_ERR_SIZE;
 }
 
+/* With AES-NI wolfCrypt encrypts CBC from aligned memory alone, and allocates for any other:
+ * so a piece at a time, in place. */
+static int cbc_encrypt(Aes *aes, const uint8_t *in, word32 len, uint8_t *out)
+{
+	_Alignas(BLOCK) uint8_t piece[8 * BLOCK];
+	int err = 0;
+
+	for (word32 at = 0, size; at < len && !err; at += size) {
+		size = len - at < sizeof piece ? len - at : (word32)sizeof piece;
+		memcpy(piece, in + at, size);
+		err = wc_AesCbcEncrypt(aes, piece, piece, size);
+		if (!err)
+			memcpy(out + at, piece, size);
+	}
+	cvtpm_wipe(piece, sizeof piece);
+	return err;
+}
+
 static int encrypt(Aes *aes, enum cvtpm_aes_mode mode, const uint8_t *in, word32 len, uint8_t *out)
 {
 	switch (mode) {
@@ -25,7 +43,7 @@ static int encrypt(Aes *aes, enum cvtpm_aes_mode mode, const uint8_t *in, word32
 	case CVTPM_AES_OFB:
 		return wc_AesOfbEncrypt(aes, out, in, len);
 	case CVTPM_AES_CBC:
-		return wc_AesCbcEncrypt(aes, out, in, len);
+		return cbc_encrypt(aes, in, len, out);
 	case CVTPM_AES_CFB:
 		return wc_AesCfbEncrypt(aes, out, in, len);
 	case CVTPM_AES_ECB:

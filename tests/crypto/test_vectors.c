@@ -148,6 +148,7 @@ static void xor_obfuscates_and_brings_back(void **state)
 
 static void aes_gives_the_answers(void **state)
 {
+	_Alignas(16) uint8_t aligned[81];
 	uint8_t out[80], iv[16];
 
 	(void)state;
@@ -167,6 +168,18 @@ static void aes_gives_the_answers(void **state)
 		assert_int_equal(cvtpm_aes_decrypt(t->mode, key.at, bits, iv, out, in.len, out), 0);
 		assert_octets(out, t->in);
 		assert_octets(iv, t->iv_after);
+
+		/* from and to where no block is aligned */
+		memcpy(aligned + 1, in.at, in.len);
+		for (int decrypt = 0; decrypt < 2; decrypt++) {
+			memcpy(iv, octets(t->iv).at, sizeof iv);
+			assert_int_equal((decrypt ? cvtpm_aes_decrypt : cvtpm_aes_encrypt)(
+						 t->mode, key.at, bits, iv, aligned + 1, in.len,
+						 aligned + 1),
+					 0);
+			assert_octets(aligned + 1, decrypt ? t->in : t->out);
+			assert_octets(iv, t->iv_after);
+		}
 
 		/* in pieces of whole blocks, in place */
 		memcpy(out, in.at, in.len);
