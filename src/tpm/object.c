@@ -129,6 +129,12 @@ const TPMT_SYM_DEF_OBJECT *object_symmetric(const TPMT_PUBLIC *public)
 	}
 }
 
+bool symmetric_protects(const TPMT_SYM_DEF_OBJECT *symmetric)
+{
+	return symmetric->algorithm == TPM_ALG_NULL || symmetric->mode.aes == TPM_ALG_CFB ||
+	       symmetric->mode.aes == TPM_ALG_NULL;
+}
+
 tpm_rc object_adjust_auth(TPM2B_AUTH *auth, TPM_ALG_ID nameAlg)
 {
 	auth_trim(auth);

@@ -33,6 +33,9 @@ bool object_is_derivation_parent(const struct tpm_object *object);
 bool object_is_asymmetric_storage(const struct tpm_object *object);
 /** The symmetric algorithm in a public area, NULL for keyedHash. */
 const TPMT_SYM_DEF_OBJECT *object_symmetric(const TPMT_PUBLIC *public);
+/** Can it protect what leaves the TPM, as a parent's or an inner wrapper's? CFB alone does that
+ *  (Part 2, 11.1.7), for one that names no mode, too; TPM_ALG_NULL protects nothing, and may. */
+bool symmetric_protects(const TPMT_SYM_DEF_OBJECT *symmetric);
 /** A new authValue without its trailing zeros. TPM_RC_SIZE: longer than a digest of `nameAlg`. */
 tpm_rc object_adjust_auth(TPM2B_AUTH *auth, TPM_ALG_ID nameAlg);
 /** Name := nameAlg || H(public area) (Part 1, 16). Empty for nameAlg TPM_ALG_NULL. */

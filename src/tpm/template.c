@@ -82,6 +82,8 @@ static tpm_rc check_storage(const struct tpm_object *parent, const TPMT_PUBLIC *
 		return TPM_RC_SUCCESS;
 	if (symmetric->algorithm == TPM_ALG_NULL)
 		return TPM_RC_SYMMETRIC;
+	if (!symmetric_protects(symmetric))
+		return TPM_RC_MODE;
 	if (!parent || !is_set(public, TPMA_OBJECT_FIXEDPARENT))
 		return TPM_RC_SUCCESS;
 	if (public->nameAlg != parent->publicArea.nameAlg)

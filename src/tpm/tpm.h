@@ -275,7 +275,7 @@ struct algorithm {
 	TPMA_ALGORITHM attributes;
 	uint32_t tests; /* 1 << enum cvtpm_test: what must have passed before it is used */
 };
-#define ALGORITHM_LAST TPM_ALG_CFB
+#define ALGORITHM_LAST TPM_ALG_ECB
 extern const struct algorithm algorithms[ALGORITHM_LAST + 1];
 bool algorithm_exists(uint32_t alg);
 

@@ -159,8 +159,8 @@ def test_names_of_properties_and_what_getcapability_was_asked():
 
 
 def test_commands_that_are_none_of_the_table():
-    out = trace(hex_lines(command(0x20001000, b"\3"), OK, command(0x164, bytes(10)), error(0x143), command(0x1FF), error(0x143)))
-    assert "vendor command 0x20001000" in out and "TPM2_EncryptDecrypt" in out and "unknown command 0x1ff" in out
+    out = trace(hex_lines(command(0x20001000, b"\3"), OK, command(0x141, bytes(10)), error(0x143), command(0x1FF), error(0x143)))
+    assert "vendor command 0x20001000" in out and "TPM2_FieldUpgradeData" in out and "unknown command 0x1ff" in out
 
 
 def test_offsets_and_sizes_when_asked_for():

@@ -85,7 +85,7 @@ static void GetCapability_30_2_lists_are_sequences(void **state)
 	storage_primary(r);
 	rig_session(r, TPM_SE_HMAC);
 	rig_session(r, TPM_SE_POLICY);
-	list_is_consistent(r, TPM_CAP_ALGS, 0, on_libtpms(r) ? ~0u : 21);
+	list_is_consistent(r, TPM_CAP_ALGS, 0, on_libtpms(r) ? ~0u : 25);
 	list_is_consistent(r, TPM_CAP_COMMANDS, 0, on_libtpms(r) ? ~0u : (uint32_t)command_count);
 	list_is_consistent(r, TPM_CAP_TPM_PROPERTIES, 0x100, 46);
 	list_is_consistent(r, TPM_CAP_TPM_PROPERTIES, 0x200, 21);
@@ -336,12 +336,25 @@ static void TestParms_30_3(void **state)
 	struct rig *r = *state;
 	struct TestParms_in in = {.parameters.type = TPM_ALG_ECC};
 	TPMS_ECC_PARMS *ecc = &in.parameters.parameters.eccDetail;
+	static const TPM_ALG_ID modes[] = {TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC,
+					   TPM_ALG_CFB, TPM_ALG_ECB, TPM_ALG_NULL};
 
 	ecc->symmetric.algorithm = TPM_ALG_NULL;
 	ecc->scheme.scheme = TPM_ALG_NULL;
 	ecc->curveID = TPM_ECC_NIST_P521;
 	ecc->kdf.scheme = TPM_ALG_NULL;
 	OK(RIG_RUN(r, TestParms, &in, NULL));
+	if (!on_libtpms(r)) { /* such a key there is not */
+		ecc->symmetric =
+			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {.aes = TPM_ALG_CBC}};
+		RC(RIG_RUN(r, TestParms, &in, NULL), RC_P(1, TPM_RC_MODE));
+	}
+	in.parameters.type = TPM_ALG_SYMCIPHER;
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+		in.parameters.parameters.symDetail.sym =
+			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {.aes = modes[i]}};
+		OK(RIG_RUN(r, TestParms, &in, NULL));
+	}
 	/* a curve, a key size, a type that there is not: as bytes, the encoder makes none */
 	{
 		const uint8_t curve[] = {0x80, 1,    0, 0,  0, 20, 0, 0,    1, 0x8A,

@@ -231,6 +231,119 @@ static void create_loaded_12_9(void **state)
 	assert_rc(RIG_RUN(r, CreateLoaded, &in, NULL), TPM_RC_OBJECT_MEMORY);
 }
 
+/* ---- Part 2, 11.1.7: what protects others does that in CFB ---- */
+
+static const TPM_ALG_ID other_modes[] = {TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC, TPM_ALG_ECB};
+
+static void parents_are_not_made_with_other_modes(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE root = storage_primary(r);
+	struct CreateLoaded_in derive = {.parentHandle = root};
+	struct CreatePrimary_out made;
+	struct Create_out created;
+
+	NATIVE_ONLY(r);
+	for (size_t m = 0; m < 4; m++) {
+		TPMT_PUBLIC t[2] = {rig_storage_template(), symmetric_parent_template()};
+
+		t[0].parameters.eccDetail.symmetric.mode.aes = other_modes[m];
+		t[1].parameters.symDetail.sym.mode.aes = other_modes[m];
+		for (size_t n = 0; n < 2; n++) {
+			assert_rc(primary(r, TPM_RH_OWNER, &t[n], NULL, &made),
+				  RC_P(2, TPM_RC_MODE));
+			assert_rc(create(r, root, &t[n], NULL, &created), RC_P(2, TPM_RC_MODE));
+			derive.inPublic = template_bytes(&t[n]);
+			assert_rc(RIG_RUN(r, CreateLoaded, &derive, NULL), RC_P(2, TPM_RC_MODE));
+		}
+	}
+}
+
+/* Under a parent that may move, TPM2_Import does not look, and TPM2_Load does. */
+static void parents_are_not_loaded_with_other_modes(void **state)
+{
+	struct rig *r = *state;
+	TPM2B_DIGEST seed;
+	TPM_HANDLE root = storage_primary(r), open;
+	TPMT_SENSITIVE s = {
+		.sensitiveType = TPM_ALG_ECC, .sensitive.ecc = {1, {9}}, .seedValue.size = 32};
+	TPMT_PUBLIC t = movable(rig_storage_template(), NULL);
+	struct LoadExternal_out external;
+	struct Import_out out;
+
+	NATIVE_ONLY(r);
+	t.unique.ecc = point_of(9);
+	open = open_parent(r, &seed);
+	for (size_t m = 0; m < 4; m++) {
+		TPM2B_PUBLIC public = {.size = 1};
+
+		t.parameters.eccDetail.symmetric.mode.aes = other_modes[m];
+		public.publicArea = t;
+		assert_rc(import_plain(r, root, &t, &s, &out), RC_P(2, TPM_RC_MODE));
+		assert_rc(import_plain(r, open, &t, &s, &out), 0);
+		assert_rc(load(r, open, &out.outPrivate, &public, NULL), RC_P(2, TPM_RC_MODE));
+		assert_rc(load_external(r, &t, NULL, TPM_RH_OWNER, &external),
+			  RC_P(2, TPM_RC_MODE));
+	}
+}
+
+/* Symmetric keys that are no parents have the mode they like, also by these ways. */
+static void children_have_any_mode(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE root = storage_primary(r);
+
+	for (size_t m = 0; m < 4; m++) {
+		TPMT_PUBLIC t = cipher_template(128);
+		TPM_HANDLE key;
+
+		t.parameters.symDetail.sym.mode.aes = other_modes[m];
+		key = must_load(r, root, &t);
+		assert_int_equal(
+			read_public(r, key).outPublic.publicArea.parameters.symDetail.sym.mode.aes,
+			other_modes[m]);
+		rig_flush(r, key);
+	}
+}
+
+/* One that names no mode protects in CFB, as releases before and other TPMs have it. */
+static void a_parent_without_a_mode(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC t = symmetric_parent_template(), child = rig_signing_template();
+	TPM_HANDLE parent;
+
+	t.parameters.symDetail.sym.mode.aes = TPM_ALG_NULL;
+	parent = must_primary(r, TPM_RH_OWNER, &t);
+	must_load(r, parent, &child);
+}
+
+/* Inner wrappers. */
+static void duplication_has_no_other_mode(void **state)
+{
+	struct rig *r = *state;
+	TPM2B_DIGEST policy = duplicate_policy(r);
+	TPMT_PUBLIC t = movable(rig_signing_template(), &policy);
+	struct Duplicate_in out = {.newParentHandle = TPM_RH_NULL};
+	struct Import_in in = {.encryptionKey.size = 16, .duplicate.size = 1};
+
+	NATIVE_ONLY(r);
+	in.parentHandle = storage_primary(r);
+	out.objectHandle = must_load(r, in.parentHandle, &t);
+	in.objectPublic.size = 1;
+	in.objectPublic.publicArea = t;
+	for (size_t m = 0; m < 4; m++) {
+		struct client_session s = duplicate_session(r);
+
+		out.symmetricAlg = in.symmetricAlg =
+			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {.aes = other_modes[m]}};
+		rig_sessions(r, &s, 1);
+		assert_rc(RIG_RUN(r, Duplicate, &out, NULL), RC_P(2, TPM_RC_MODE));
+		assert_rc(RIG_RUN(r, Import, &in, NULL), RC_P(5, TPM_RC_MODE));
+		rig_flush(r, s.handle);
+	}
+}
+
 /* ---- 13.3 ---- */
 
 static void import_13_3_public_area(void **state)
@@ -391,6 +504,11 @@ int main(void)
 		OBJECT_TEST(load_external_12_3),
 		OBJECT_TEST(activate_credential_12_5),
 		OBJECT_TEST(create_loaded_12_9),
+		OBJECT_TEST(parents_are_not_made_with_other_modes),
+		OBJECT_TEST(parents_are_not_loaded_with_other_modes),
+		OBJECT_TEST(children_have_any_mode),
+		OBJECT_TEST(a_parent_without_a_mode),
+		OBJECT_TEST(duplication_has_no_other_mode),
 		OBJECT_TEST(import_13_3_public_area),
 		OBJECT_TEST(import_13_3_blob),
 		OBJECT_TEST(hmac_start_17_2_without_room),

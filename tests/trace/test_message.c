@@ -173,6 +173,47 @@ static void a_password_and_new_values_are_blanked_and_nothing_else(void **unused
 	assert_int_equal(count(blank, len, "nouvo") + count(blank, len, "alt!"), 0);
 }
 
+/* Which of the two is the plaintext depends on `decrypt`: neither is shown. */
+static void what_is_encrypted_or_decrypted_is_blanked(void **unused)
+{
+	const struct EncryptDecrypt_in first = {.keyHandle = 0x80000000,
+						.mode = TPM_ALG_CFB,
+						.ivIn = {16, "the iv, is shown"},
+						.inData = {9, "plaintext"}};
+	const struct EncryptDecrypt2_in second = {.keyHandle = 0x80000000,
+						  .mode = TPM_ALG_CFB,
+						  .ivIn = {16, "the iv, is shown"},
+						  .inData = {9, "plaintext"}};
+	static const uint8_t answer[] = {0x80, 2,  0, 0,   0,   35,  0,   0,   0,   0,   0,   0,
+					 0,    16, 0, 9,   'd', 'e', 'c', 'r', 'y', 'p', 't', 'e',
+					 'd',  0,  3, 'i', 'v', '2', 0,   0,   1,   0,   0};
+	const struct client_session s = {.handle = TPM_RS_PW};
+
+	(void)unused;
+	for (int n = 0; n < 2; n++) {
+		const struct command *c =
+			command_find(n ? TPM_CC_EncryptDecrypt2 : TPM_CC_EncryptDecrypt);
+		const void *in = n ? (const void *)&second : (const void *)&first;
+		uint8_t bytes[200], reply[sizeof answer];
+		size_t len = command_encode(c, in, &s, 1, NULL, bytes, sizeof bytes);
+		struct trace_message m, r;
+
+		memcpy(reply, answer, sizeof answer);
+		assert_int_equal(count(bytes, len, "plaintext"), 1);
+		trace_decode_command(NULL, bytes, len, &m);
+		trace_decode_response(&m, answer, sizeof answer, &r);
+		assert_false(m.malformed || r.malformed);
+		trace_message_blank(&m, bytes);
+		trace_message_blank(&r, reply);
+		trace_message_free(&m);
+		trace_message_free(&r);
+		assert_int_equal(count(bytes, len, "plaintext"), 0);
+		assert_int_equal(count(bytes, len, "the iv, is shown"), 1);
+		assert_int_equal(count(reply, sizeof reply, "decrypted"), 0);
+		assert_int_equal(count(reply, sizeof reply, "iv2"), 1);
+	}
+}
+
 static void what_does_not_decode_keeps_its_header_alone(void **unused)
 {
 	static const uint8_t vendor[] = {0x80, 0x02, 0,   0,   0,   16,  0x20, 0,
@@ -313,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_is_decoded_as_the_engine_reads_it),
 		cmocka_unit_test(a_password_and_new_values_are_blanked_and_nothing_else),
+		cmocka_unit_test(what_is_encrypted_or_decrypted_is_blanked),
 		cmocka_unit_test(what_does_not_decode_keeps_its_header_alone),
 		cmocka_unit_test(
 			a_policy_sessions_hmac_is_shown_only_where_it_is_none_of_a_password),

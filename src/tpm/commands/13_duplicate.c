@@ -27,6 +27,8 @@ COMMAND_BODY(Duplicate)
 		if (!parent)
 			return RC_H(2, TPM_RC_HIERARCHY);
 	}
+	if (!symmetric_protects(&in->symmetricAlg))
+		return RC_P(2, TPM_RC_MODE);
 	if ((!inner || in->encryptionKeyIn.size) &&
 	    !inner_key_fits(&in->symmetricAlg, &in->encryptionKeyIn))
 		return RC_P(1, TPM_RC_SIZE);
@@ -43,6 +45,8 @@ static tpm_rc wrappers_check(const struct Import_in *in)
 {
 	bool both = in->objectPublic.publicArea.objectAttributes & TPMA_OBJECT_ENCRYPTEDDUPLICATION;
 
+	if (!symmetric_protects(&in->symmetricAlg))
+		return RC_P(5, TPM_RC_MODE);
 	if (!inner_key_fits(&in->symmetricAlg, &in->encryptionKey))
 		return RC_P(1, TPM_RC_SIZE);
 	if (both && in->symmetricAlg.algorithm == TPM_ALG_NULL)

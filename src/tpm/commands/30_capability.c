@@ -8,8 +8,14 @@ COMMAND_BODY(GetCapability)
 			      &out->capabilityData, &out->moreData);
 }
 
-/* 30.3: can this TPM do keys with such parameters? It can do all that can be read. */
+/* 30.3: can this TPM do keys with such parameters? It can do all that can be read, but that an
+ * asymmetric key has no use for any mode but the one that protects its children. */
 COMMAND_BODY(TestParms)
 {
+	TPMI_ALG_PUBLIC type = in->parameters.type;
+
+	if ((type == TPM_ALG_RSA || type == TPM_ALG_ECC) &&
+	    !symmetric_protects(&in->parameters.parameters.asymDetail.symmetric))
+		return RC_P(1, TPM_RC_MODE);
 	return TPM_RC_SUCCESS;
 }

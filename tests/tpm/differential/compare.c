@@ -185,6 +185,10 @@ static const struct {
 	{TPM_CC_ECDH_KeyGen, "pubPoint", RANDOM},
 	{TPM_CC_ECDH_ZGen, "outPoint", KEYED},
 	{TPM_CC_HMAC, "outHMAC", KEYED},
+	{TPM_CC_EncryptDecrypt, "outData", KEYED},
+	{TPM_CC_EncryptDecrypt, "ivOut", ANYTHING}, /* operations_key.c */
+	{TPM_CC_EncryptDecrypt2, "outData", KEYED},
+	{TPM_CC_EncryptDecrypt2, "ivOut", ANYTHING},
 	{TPM_CC_Hash, "validation", RANDOM},
 	{TPM_CC_SequenceComplete, "validation", RANDOM},
 	{TPM_CC_SequenceComplete, "result", KEYED},

@@ -152,11 +152,10 @@ static bool is_other_curve(const struct question *q)
 	       (q->native & 0xFF) == (TPM_RC_CURVE | 0x40);
 }
 
-/* TDES, ECDAA, SM2, EC Schnorr, Camellia, CMAC, CTR, OFB, CBC, ECB. */
+/* TDES, ECDAA, SM2, EC Schnorr, Camellia, CMAC. */
 static bool is_there_alone(TPM_ALG_ID alg)
 {
-	return alg == 0x03 || (alg >= 0x1A && alg <= 0x1C) || alg == 0x26 || alg == 0x3F ||
-	       alg == 0x40 || alg == 0x41 || alg == 0x42 || alg == 0x44;
+	return alg == 0x03 || (alg >= 0x1A && alg <= 0x1C) || alg == 0x26 || alg == 0x3F;
 }
 
 static bool tests_other_algorithm(const struct question *q)
@@ -184,6 +183,33 @@ static bool has_other_algorithm(const struct question *q)
 		found |= strncmp(l.leaf[i].type->name, "TPMI_ALG_", 9) == 0 &&
 			 is_there_alone((TPM_ALG_ID)number_at(r->command + l.leaf[i].at, 2));
 	return refused && found;
+}
+
+static bool is_other_mode(const TPMT_PUBLIC *public)
+{
+	const TPMT_SYM_DEF_OBJECT *symmetric = public->type == TPM_ALG_SYMCIPHER
+						       ? &public->parameters.symDetail.sym
+						       : &public->parameters.asymDetail.symmetric;
+
+	return public->type != TPM_ALG_KEYEDHASH && symmetric->algorithm == TPM_ALG_AES &&
+	       symmetric->mode.aes != TPM_ALG_CFB && symmetric->mode.aes != TPM_ALG_NULL;
+}
+
+/* Of what protects others. Where a session hides inSensitive, what follows is not seen. */
+static bool has_other_mode(const struct question *q)
+{
+	if (q->p->command->code == TPM_CC_Create)
+		return is_other_mode(&q->in.Create.inPublic.publicArea);
+	if (q->p->command->code == TPM_CC_CreatePrimary)
+		return is_other_mode(&q->in.CreatePrimary.inPublic.publicArea);
+	if (q->p->command->code == TPM_CC_CreateLoaded) {
+		const TPM2B_TEMPLATE *template = &q->in.CreateLoaded.inPublic;
+		struct reader r = {template->buffer, template->size};
+		TPMT_PUBLIC public;
+
+		return !type_read(&type_TPMT_PUBLIC, &public, &r, true) && is_other_mode(&public);
+	}
+	return HAS(q, TPMI_ALG_SYM_MODE_PLUS, TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC, TPM_ALG_ECB);
 }
 
 /* AES with 192 bits, RSA with 4096: the parameter is refused there. */
@@ -566,6 +592,8 @@ static const struct {
 	 RC_P(2, TPM_RC_VALUE), salt_is_missing},
 	{"Which error comes first", TPM_CC_StartAuthSession, RC_P(4, TPM_RC_MODE),
 	 RC_H(2, TPM_RC_HANDLE), bind_is_wrong_too},
+	{"Which error comes first", TPM_CC_StartAuthSession, RC_H(2, TPM_RC_HANDLE),
+	 RC_H(1, TPM_RC_KEY), bind_is_wrong_too},
 	{"Commands", TPM_CC_PolicyCommandCode, RC_P(1, TPM_RC_POLICY_CC), SUCCESS,
 	 is_other_command},
 	{"Contexts that TPM2_Clear revives", TPM_CC_ContextLoad, RC_P(1, TPM_RC_INTEGRITY), SUCCESS,
@@ -577,6 +605,16 @@ static const struct {
 	 is_trial},
 	{"Children of a Derivation Parent", TPM_CC_ObjectChangeAuth, RC_H(2, TPM_RC_TYPE), SUCCESS,
 	 is_of_derivation_parent},
+	{"The mode of what protects", TPM_CC_CreatePrimary, RC_P(2, TPM_RC_MODE), ANY,
+	 has_other_mode},
+	{"The mode of what protects", TPM_CC_Create, RC_P(2, TPM_RC_MODE), ANY, has_other_mode},
+	{"The mode of what protects", TPM_CC_CreateLoaded, RC_P(2, TPM_RC_MODE), ANY,
+	 has_other_mode},
+	{"The mode of what protects", TPM_CC_LoadExternal, RC_P(2, TPM_RC_MODE), ANY,
+	 has_other_mode},
+	{"The mode of what protects", TPM_CC_Import, RC_P(5, TPM_RC_MODE), ANY, has_other_mode},
+	{"The mode of what protects", TPM_CC_Duplicate, RC_P(2, TPM_RC_MODE), ANY, has_other_mode},
+	{"The mode of what protects", TPM_CC_TestParms, RC_P(1, TPM_RC_MODE), ANY, has_other_mode},
 	{"Algorithms", 0, ANY, ANY, is_here_alone},
 	{"Algorithms", 0, ANY, ANY, is_other_curve},
 	{"Algorithms", 0, ANY, ANY, has_other_algorithm},

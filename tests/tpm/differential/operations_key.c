@@ -306,7 +306,147 @@ static void rsa(struct world *w)
 	pair_run(w, &p);
 }
 
+/* ---- 15.2, 15.3: data in one or two parts, there and back ---- */
+
+static TPM_ALG_ID own_mode(const struct world_key *key)
+{
+	return key->public[NATIVE].type == TPM_ALG_SYMCIPHER
+		       ? key->public[NATIVE].parameters.symDetail.sym.mode.aes
+		       : TPM_ALG_NULL;
+}
+
+static TPM_ALG_ID pick_mode(struct world *w, const struct world_key *key)
+{
+	TPM_ALG_ID own = own_mode(key);
+
+	if (own != TPM_ALG_NULL && chance(w, 92))
+		return chance(w, 50) ? own : TPM_ALG_NULL;
+	return (TPM_ALG_ID)PICK(w, TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC, TPM_ALG_CFB, TPM_ALG_ECB,
+				TPM_ALG_NULL);
+}
+
+/* What both have, by either command. */
+struct ciphered {
+	struct EncryptDecrypt2_in in[SIDES];
+	struct EncryptDecrypt2_out out[SIDES];
+};
+
+static tpm_rc run_first(struct world *w, const struct world_key *key, struct ciphered *c,
+			bool unlike)
+{
+	BEGIN(w, EncryptDecrypt);
+	struct EncryptDecrypt_in *to[SIDES] = {in, pair_split(&p)};
+	tpm_rc rc;
+
+	use_key(&p, 0, key);
+	p.unlike = unlike;
+	EACH_SIDE (s) {
+		to[s]->decrypt = c->in[s].decrypt;
+		to[s]->mode = c->in[s].mode;
+		to[s]->ivIn = c->in[s].ivIn;
+		to[s]->inData = c->in[s].inData;
+	}
+	rc = pair_run(w, &p);
+	EACH_SIDE (s) {
+		c->out[s].outData = out[s]->outData;
+		c->out[s].ivOut = out[s]->ivOut;
+	}
+	return rc;
+}
+
+static tpm_rc run_second(struct world *w, const struct world_key *key, struct ciphered *c,
+			 bool unlike)
+{
+	BEGIN(w, EncryptDecrypt2);
+	struct EncryptDecrypt2_in *other = pair_split(&p);
+	tpm_rc rc;
+
+	use_key(&p, 0, key);
+	p.unlike = unlike;
+	*in = c->in[NATIVE];
+	*other = c->in[OTHER];
+	rc = pair_run(w, &p);
+	EACH_SIDE (s)
+		c->out[s] = *out[s];
+	return rc;
+}
+
+static bool same(const void *a, const void *b, size_t a_len, size_t b_len)
+{
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+/* After a part of a block of CFB ivOut is what each makes of it. */
+static void compare_iv(struct world *w, const struct world_key *key, const struct ciphered *c,
+		       bool unlike)
+{
+	TPM_ALG_ID mode = own_mode(key) == TPM_ALG_NULL ? c->in->mode : own_mode(key);
+	bool part = mode == TPM_ALG_CFB && c->in->inData.size % 16;
+
+	compare_value(w, "EncryptDecrypt: ivOut", &type_TPM2B_IV, &c->out[NATIVE].ivOut,
+		      &c->out[OTHER].ivOut, !unlike && !part);
+}
+
+static tpm_rc run_cipher(struct world *w, const struct world_key *key, struct ciphered *c)
+{
+	const struct EncryptDecrypt2_in *a = &c->in[NATIVE], *b = &c->in[OTHER];
+	bool unlike = !key->same ||
+		      !same(a->inData.buffer, b->inData.buffer, a->inData.size, b->inData.size) ||
+		      !same(a->ivIn.buffer, b->ivIn.buffer, a->ivIn.size, b->ivIn.size);
+	tpm_rc rc = (chance(w, 50) ? run_first : run_second)(w, key, c, unlike);
+
+	if (!rc)
+		compare_iv(w, key, c, unlike);
+	return rc;
+}
+
+static void fill_cipher(struct world *w, const struct world_key *key, struct EncryptDecrypt2_in *in)
+{
+	memset(in, 0, sizeof *in);
+	in->decrypt = chance(w, 30);
+	in->mode = pick_mode(w, key);
+	in->ivIn.size = in->mode == TPM_ALG_ECB ||
+					(in->mode == TPM_ALG_NULL && own_mode(key) == TPM_ALG_ECB)
+				? 0
+				: 16;
+	if (chance(w, 4))
+		in->ivIn.size = (uint16_t)pick(w, 17);
+	pick_bytes(w, in->ivIn.buffer, in->ivIn.size);
+	if (in->ivIn.size && chance(w, 20)) /* about to overflow */
+		memset(in->ivIn.buffer + 1, 0xFF, in->ivIn.size - 1u);
+	in->inData.size =
+		(uint16_t)(chance(w, 30) ? pick(w, 200) : 16 * PICK(w, 0, 1, 2, 3, 7, 8, 9, 64));
+	pick_bytes(w, in->inData.buffer, in->inData.size);
+}
+
+static void encrypt_decrypt(struct world *w)
+{
+	struct world_key *key = chance(w, 95) ? a_cipher(w) : pick_key(w, ANY_KEY);
+	static struct ciphered made, back;
+
+	if (!key)
+		return;
+	fill_cipher(w, key, &made.in[NATIVE]);
+	made.in[OTHER] = made.in[NATIVE];
+	if (run_cipher(w, key, &made))
+		return;
+	EACH_SIDE (s) {
+		back.in[s] = made.in[s];
+		back.in[s].decrypt = !made.in[s].decrypt;
+		back.in[s].inData = made.out[s].outData;
+	}
+	if (!w->differs && chance(w, 50) && run_cipher(w, key, &back) == 0)
+		EACH_SIDE (s)
+			compare_value(w, "EncryptDecrypt: not what it was", &type_TPM2B_MAX_BUFFER,
+				      &made.in[s].inData, &back.out[s].outData, true);
+	EACH_SIDE (s) /* and on */
+		made.in[s].ivIn = made.out[s].ivOut;
+	if (!w->differs && !w->diverged && chance(w, 50))
+		run_cipher(w, key, &made);
+}
+
 const struct operation operations_key[] = {
+	{"encrypt-decrypt", 24, encrypt_decrypt},
 	{"sign", 30, sign},
 	{"verify-wrong", 4, verify_wrong},
 	{"ecdh-keygen", 6, ecdh_keygen},

@@ -20,6 +20,28 @@ static void no_schemes(TPMT_PUBLIC *t)
 	}
 }
 
+/* Of a parent: CFB, but for mistakes. */
+static TPM_ALG_ID pick_parent_mode(struct world *w)
+{
+	if (chance(w, 90))
+		return TPM_ALG_CFB;
+	return (TPM_ALG_ID)PICK(w, TPM_ALG_NULL, TPM_ALG_NULL, TPM_ALG_CBC, TPM_ALG_CTR,
+				TPM_ALG_OFB, TPM_ALG_ECB);
+}
+
+static void set_cipher(struct world *w, TPMT_PUBLIC *t)
+{
+	t->parameters.symDetail.sym = (TPMT_SYM_DEF_OBJECT){
+		TPM_ALG_AES,
+		{.aes = (uint16_t)PICK(w, 128, 256)},
+		{(TPM_ALG_ID)PICK(w, TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC, TPM_ALG_CFB,
+				  TPM_ALG_ECB, TPM_ALG_NULL, TPM_ALG_NULL)}};
+	t->objectAttributes |= PICK(
+		w, TPMA_OBJECT_SIGN, TPMA_OBJECT_DECRYPT, TPMA_OBJECT_SIGN | TPMA_OBJECT_RESTRICTED,
+		TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT, TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT,
+		TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT, TPMA_OBJECT_SIGN | TPMA_OBJECT_DECRYPT);
+}
+
 static void set_ecc(struct world *w, enum key_kind kind, TPMT_PUBLIC *t)
 {
 	TPMS_ECC_PARMS *e = &t->parameters.eccDetail;
@@ -28,7 +50,7 @@ static void set_ecc(struct world *w, enum key_kind kind, TPMT_PUBLIC *t)
 					  TPM_ECC_NIST_P256, TPM_ECC_NIST_P384);
 	if (kind == KEY_STORAGE) {
 		e->symmetric = (TPMT_SYM_DEF_OBJECT){
-			TPM_ALG_AES, {.aes = (uint16_t)PICK(w, 128, 256)}, {TPM_ALG_CFB}};
+			TPM_ALG_AES, {.aes = (uint16_t)PICK(w, 128, 256)}, {pick_parent_mode(w)}};
 	} else if (kind == KEY_ATTEST || (kind == KEY_SIGN && chance(w, 50))) {
 		e->scheme.scheme = TPM_ALG_ECDSA;
 		e->scheme.details.ecdsa.hashAlg =
@@ -57,6 +79,7 @@ static TPMT_PUBLIC template(struct world *w, enum key_kind kind)
 		[KEY_RSA_DECRYPT] = {TPM_ALG_RSA, TPMA_OBJECT_DECRYPT},
 		[KEY_HMAC] = {TPM_ALG_KEYEDHASH, TPMA_OBJECT_SIGN},
 		[KEY_SEALED] = {TPM_ALG_KEYEDHASH, 0},
+		[KEY_CIPHER] = {TPM_ALG_SYMCIPHER, 0},
 	};
 	TPMT_PUBLIC t = {.type = by_kind[kind].type,
 			 .nameAlg = pick_hash(w),
@@ -79,7 +102,9 @@ static TPMT_PUBLIC template(struct world *w, enum key_kind kind)
 		set_ecc(w, kind, &t);
 	else if (kind == KEY_SYM_STORAGE)
 		t.parameters.symDetail.sym =
-			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}};
+			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {pick_parent_mode(w)}};
+	else if (kind == KEY_CIPHER)
+		set_cipher(w, &t);
 	else if (kind == KEY_HMAC) {
 		t.parameters.keyedHashDetail.scheme.scheme = TPM_ALG_HMAC;
 		t.parameters.keyedHashDetail.scheme.details.hmac.hashAlg = pick_hash(w);
@@ -101,7 +126,8 @@ static enum key_kind pick_kind(struct world *w)
 {
 	return (enum key_kind)PICK(w, KEY_STORAGE, KEY_STORAGE, KEY_STORAGE, KEY_SYM_STORAGE,
 				   KEY_DERIVATION, KEY_SIGN, KEY_SIGN, KEY_ATTEST, KEY_DECRYPT,
-				   KEY_HMAC, KEY_HMAC, KEY_SEALED, KEY_SEALED);
+				   KEY_HMAC, KEY_HMAC, KEY_SEALED, KEY_SEALED, KEY_CIPHER,
+				   KEY_CIPHER);
 }
 
 /* The sensitive part as the caller gives it, and what the template must say of that. */
@@ -110,12 +136,14 @@ static void fill_sensitive(struct world *w, enum key_kind kind, TPMT_PUBLIC *t,
 {
 	bool given = kind == KEY_SEALED ||
 		     ((kind == KEY_HMAC || kind == KEY_DERIVATION) && chance(w, 60)) ||
-		     (kind == KEY_SYM_STORAGE && chance(w, 40));
+		     ((kind == KEY_SYM_STORAGE || kind == KEY_CIPHER) && chance(w, 40));
 
 	s->size = 4;
 	s->sensitive.userAuth = pick_auth(w);
 	if (given) {
-		s->sensitive.data.size = kind == KEY_SYM_STORAGE ? 16 : (uint16_t)(1 + pick(w, 60));
+		s->sensitive.data.size = t->type == TPM_ALG_SYMCIPHER
+						 ? t->parameters.symDetail.sym.keyBits.aes / 8
+						 : (uint16_t)(1 + pick(w, 60));
 		pick_bytes(w, s->sensitive.data.buffer, s->sensitive.data.size);
 	}
 	if (!given != chance(w, 2))
@@ -357,8 +385,9 @@ static void given_sensitive(struct world *w, TPMT_PUBLIC *t, TPMT_SENSITIVE *s)
 	} else {
 		s->seedValue.size = (uint16_t)cvtpm_hash_size((enum cvtpm_hash_alg)t->nameAlg);
 		pick_bytes(w, s->seedValue.buffer, s->seedValue.size);
-		s->sensitive.bits.size =
-			t->type == TPM_ALG_SYMCIPHER ? 16 : (uint16_t)(1 + pick(w, 64));
+		s->sensitive.bits.size = t->type == TPM_ALG_SYMCIPHER
+						 ? t->parameters.symDetail.sym.keyBits.aes / 8
+						 : (uint16_t)(1 + pick(w, 64));
 		pick_bytes(w, s->sensitive.bits.buffer, s->sensitive.bits.size);
 		memcpy(bytes, s->seedValue.buffer, s->seedValue.size);
 		memcpy(bytes + s->seedValue.size, s->sensitive.bits.buffer, s->sensitive.bits.size);
@@ -389,7 +418,8 @@ static void set_given(struct world_key *key, enum key_kind kind, const TPMT_PUBL
 static enum key_kind pick_given_kind(struct world *w)
 {
 	return (enum key_kind)PICK(w, KEY_SIGN, KEY_SIGN, KEY_DECRYPT, KEY_HMAC, KEY_HMAC,
-				   KEY_SEALED, KEY_RSA_SIGN, KEY_RSA_DECRYPT);
+				   KEY_SEALED, KEY_RSA_SIGN, KEY_RSA_DECRYPT, KEY_CIPHER,
+				   KEY_CIPHER);
 }
 
 void external_hmac_key(struct world *w, struct LoadExternal_in *in)
@@ -404,9 +434,8 @@ void external_hmac_key(struct world *w, struct LoadExternal_in *in)
 	in->hierarchy = TPM_RH_NULL;
 }
 
-static void load_external(struct world *w)
+static void external_of_kind(struct world *w, enum key_kind kind)
 {
-	enum key_kind kind = chance(w, 5) ? pick_kind(w) : pick_given_kind(w);
 	struct world_key *key = room_for_key(w);
 	bool public_only = chance(w, 25);
 	TPMT_SENSITIVE *s;
@@ -431,6 +460,22 @@ static void load_external(struct world *w)
 	set_given(key, kind, t, s);
 	key->public_only = public_only;
 	key_set(w, key, out[NATIVE]->handle, out[OTHER]->handle);
+}
+
+static void load_external(struct world *w)
+{
+	external_of_kind(w, chance(w, 5) ? pick_kind(w) : pick_given_kind(w));
+}
+
+struct world_key *a_cipher(struct world *w)
+{
+	if (!pick_key(w, KIND(KEY_CIPHER))) {
+		if (chance(w, 70))
+			external_of_kind(w, KEY_CIPHER);
+		else
+			primary_of_kind(w, KEY_CIPHER);
+	}
+	return w->differs || w->diverged ? NULL : pick_key(w, KIND(KEY_CIPHER));
 }
 
 /* An object in the clear becomes a child of a parent. */
@@ -529,7 +574,8 @@ static void duplicate(struct world *w)
 		use_key(&p, 1, parent);
 	in->symmetricAlg.algorithm = TPM_ALG_NULL;
 	if (chance(w, 50)) {
-		in->symmetricAlg = (TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {TPM_ALG_CFB}};
+		in->symmetricAlg =
+			(TPMT_SYM_DEF_OBJECT){TPM_ALG_AES, {.aes = 128}, {pick_parent_mode(w)}};
 		if (chance(w, 50)) {
 			in->encryptionKeyIn.size = (uint16_t)(chance(w, 90) ? 16 : 15);
 			pick_bytes(w, in->encryptionKeyIn.buffer, in->encryptionKeyIn.size);

@@ -393,6 +393,11 @@ static void test_parms(struct world *w)
 		TPMS_ECC_PARMS *ecc = &parameters->parameters.eccDetail;
 
 		ecc->symmetric.algorithm = ecc->scheme.scheme = ecc->kdf.scheme = TPM_ALG_NULL;
+		if (chance(w, 20))
+			ecc->symmetric = (TPMT_SYM_DEF_OBJECT){
+				TPM_ALG_AES,
+				{.aes = 128},
+				{(TPM_ALG_ID)PICK(w, TPM_ALG_CFB, TPM_ALG_NULL, TPM_ALG_CBC)}};
 		ecc->curveID = (TPMI_ECC_CURVE)PICK(w, TPM_ECC_NIST_P256, TPM_ECC_NIST_P384,
 						    TPM_ECC_NIST_P521);
 	} else if (parameters->type == TPM_ALG_KEYEDHASH) {
@@ -400,7 +405,10 @@ static void test_parms(struct world *w)
 		parameters->parameters.keyedHashDetail.scheme.details.hmac.hashAlg = pick_hash(w);
 	} else {
 		parameters->parameters.symDetail.sym = (TPMT_SYM_DEF_OBJECT){
-			TPM_ALG_AES, {.aes = (uint16_t)PICK(w, 128, 256)}, {TPM_ALG_CFB}};
+			TPM_ALG_AES,
+			{.aes = (uint16_t)PICK(w, 128, 256)},
+			{(TPM_ALG_ID)PICK(w, TPM_ALG_CTR, TPM_ALG_OFB, TPM_ALG_CBC, TPM_ALG_CFB,
+					  TPM_ALG_ECB, TPM_ALG_NULL)}};
 	}
 	pair_run(w, &p);
 }

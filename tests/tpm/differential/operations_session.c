@@ -20,8 +20,9 @@ static TPMT_SYM_DEF pick_symmetric(struct world *w)
 		return (TPMT_SYM_DEF){.algorithm = TPM_ALG_XOR,
 				      .keyBits.exclusiveOr = pick_hash(w)};
 	default:
-		return (TPMT_SYM_DEF){
-			TPM_ALG_AES, {.aes = (uint16_t)PICK(w, 128, 256)}, {TPM_ALG_CFB}};
+		return (TPMT_SYM_DEF){TPM_ALG_AES,
+				      {.aes = (uint16_t)PICK(w, 128, 256)},
+				      {chance(w, 97) ? TPM_ALG_CFB : TPM_ALG_CBC}};
 	}
 }
 

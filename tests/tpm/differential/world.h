@@ -57,6 +57,7 @@ enum key_kind {
 	KEY_RSA_DECRYPT,
 	KEY_HMAC,
 	KEY_SEALED,
+	KEY_CIPHER, /* symmetric, of any mode */
 	KEY_KINDS
 };
 #define KIND(kind)  (1u << (kind))
@@ -195,6 +196,8 @@ TPML_PCR_SELECTION pick_pcrs(struct world *w);
 struct world_key *pick_key(struct world *w, uint32_t kinds);
 /** A place for one more key; a transient one is flushed where there is no room. */
 struct world_key *room_for_key(struct world *w);
+/** A symmetric key, made where there is none; NULL: could not be. */
+struct world_key *a_cipher(struct world *w);
 struct world_session *pick_session(struct world *w, TPM_SE type);
 struct world_index *pick_index(struct world *w);
 struct world_key *key_named(struct world *w, const TPM2B_NAME *name);
