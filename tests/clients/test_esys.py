@@ -243,6 +243,25 @@ def test_getrandom_and_hash_by_an_encrypting_session(tpm, encryption):
     assert bytes(digest) == hashlib.sha256(b"message").digest()
 
 
+@pytest.mark.parametrize("mode", ["CTR", "OFB", "CBC", "CFB", "ECB"])
+@pytest.mark.parametrize("encryption", ["aes", "xor"])
+def test_data_of_a_cipher_crosses_encrypted(tpm, encryption, mode):
+    """By either command, one going on with what the other answered; only the second can hide inData."""
+    sensitive = TPM2B_SENSITIVE_CREATE(TPMS_SENSITIVE_CREATE(userAuth=b"cipher"))
+    key = tpm.create_primary(sensitive, TPM2B_PUBLIC.parse("aes256", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|"
+                                                           "sign|decrypt"), ESYS_TR.OWNER)[0]
+    tpm.tr_set_auth(key, b"cipher")
+    s = session(tpm, "salted-ecc", encryption=encryption)
+    plain, alg, iv = bytes(range(64)), TPM2_ALG.parse(mode), b"" if mode == "ECB" else b"initial value 16"
+    whole, _ = tpm.encrypt_decrypt_2(key, False, alg, iv, plain, session1=s)
+    first, next_iv = tpm.encrypt_decrypt_2(key, False, alg, iv, plain[:16], session1=s)
+    tpm.trsess_set_attributes(s, TPMA_SESSION.CONTINUESESSION | TPMA_SESSION.ENCRYPT)
+    rest, _ = tpm.encrypt_decrypt(key, False, alg, next_iv, plain[16:], session1=s)
+    assert bytes(first) + bytes(rest) == bytes(whole) != plain
+    back, _ = tpm.encrypt_decrypt(key, True, alg, iv, whole, session1=s)
+    assert bytes(back) == plain
+
+
 # ---- audit ----
 
 def test_audited_commands(tpm):

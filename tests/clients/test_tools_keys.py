@@ -152,6 +152,72 @@ def test_ecdh_agrees_with_openssl(direct, kind, curve):
     direct("ecdhzgen -Q -c key -u mine -o z", fails="0x1E7")  # TPM_RC_ECC_POINT
 
 
+# ---- symmetric ciphers ----
+
+@pytest.fixture
+def cipher(direct):
+    """Loads an AES key that openssl knows, too, as `key`: cipher(256); its digits."""
+    def load(bits):
+        secret = os.urandom(bits // 8)
+        direct.write("secret", secret)
+        primary(direct)
+        direct("import -Q -C primary -G aes -i secret -u key.pub -r key.priv")
+        direct("load -Q -C primary -u key.pub -r key.priv -c key")
+        return secret.hex()
+    return load
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+@pytest.mark.parametrize("mode", ["ctr", "ofb", "cbc", "cfb", "ecb"])
+def test_streams_are_encrypted_and_decrypted_as_by_openssl(direct, cipher, mode, bits):
+    """Five commands' worth of data: each goes on with what the one before answered."""
+    secret, iv = cipher(bits), os.urandom(16)
+    whole = mode in ("cbc", "ecb")
+    direct.write("iv", iv)
+    direct.write("plain", os.urandom(4992 if whole else 5000))
+    options = f"-aes-{bits}-{mode} -K {secret} -nopad" + ("" if mode == "ecb" else f" -iv {iv.hex()}")
+    direct.openssl(f"enc {options} -in plain -out theirs")
+    given = "" if mode == "ecb" else "-t iv"
+    direct(f"encryptdecrypt -Q -c key -G {mode} {given} -o ours plain")
+    assert direct.read("ours") == direct.read("theirs")
+    direct(f"encryptdecrypt -Q -d -c key -G {mode} {given} -o back theirs")
+    assert direct.read("back") == direct.read("plain")
+
+
+@pytest.mark.parametrize("mode", ["ctr", "ofb", "cbc", "cfb"])
+def test_a_stream_goes_on_with_the_iv_that_was_answered(direct, cipher, mode):
+    secret, iv, plain = cipher(128), os.urandom(16), os.urandom(2048)
+    direct.write("plain", plain)
+    direct.write("part1", plain[:1040])
+    direct.write("part2", plain[1040:])
+    direct.write("iv", iv)
+    direct.openssl(f"enc -aes-128-{mode} -K {secret} -nopad -iv {iv.hex()} -in plain -out theirs")
+    direct(f"encryptdecrypt -Q -c key -G {mode} -t iv:next -o ours1 part1")
+    direct(f"encryptdecrypt -Q -c key -G {mode} -t next -o ours2 part2")
+    assert direct.read("ours1") + direct.read("ours2") == direct.read("theirs")
+
+
+def test_padded_data_is_that_of_openssl(direct, cipher):
+    secret, iv = cipher(256), os.urandom(16)
+    direct.write("iv", iv)
+    direct.write("plain", os.urandom(1500))
+    direct.openssl(f"enc -aes-256-cbc -K {secret} -iv {iv.hex()} -in plain -out theirs")
+    direct("encryptdecrypt -Q -c key -G cbc -t iv -e -o ours plain")
+    assert direct.read("ours") == direct.read("theirs")
+
+
+def test_a_cipher_key_has_its_own_mode(direct):
+    direct.write("plain", bytes(16))
+    primary(direct)
+    direct("create -Q -C primary -G aes128cbc -u key.pub -r key.priv")
+    direct("load -Q -C primary -u key.pub -r key.priv -c key")
+    direct("encryptdecrypt -Q -c key -G cbc -o out plain")
+    direct("encryptdecrypt -Q -c key -G ctr -o out plain", fails="0x3C9")  # TPM_RC_MODE, parameter 3
+    direct("createprimary -Q -C o -G aes -c parent")  # a storage key that names no mode
+    direct("create -Q -C parent -G ecc -u child.pub -r child.priv")
+    direct("load -Q -C parent -u child.pub -r child.priv -c child")
+
+
 # ---- import and duplication ----
 
 @pytest.mark.parametrize("kind,how", [
