@@ -468,6 +468,39 @@ static void a_session_hides_the_data(void **state)
 	RC(RIG_RUN(r, EncryptDecrypt, &first, NULL), RC_S(1, TPM_RC_ATTRIBUTES));
 }
 
+static bool waits_for_its_test(struct rig *r, TPM_ALG_ID alg)
+{
+	struct IncrementalSelfTest_in in = {.toTest.count = 0};
+	struct IncrementalSelfTest_out out;
+
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, IncrementalSelfTest, &in, &out));
+	for (uint32_t i = 0; i < out.toDoList.count; i++)
+		if (out.toDoList.algorithms[i] == alg)
+			return true;
+	return false;
+}
+
+/* 10.1 */
+static void modes_are_tested_before_use(void **state)
+{
+	struct rig *r = *state;
+
+	if (on_libtpms(r)) /* tests all at once */
+		return;
+	for (size_t n = 0; n < SP_VECTORS; n += 3) {
+		const struct sp_vector *v = &sp_vectors[n];
+		struct EncryptDecrypt2_in in;
+		struct EncryptDecrypt2_out out;
+
+		rig_reset(r);
+		in = text_of(v, load_cipher(r, v->key, v->mode, CIPHER_KEY).handle, false);
+		assert_true(waits_for_its_test(r, v->mode));
+		OK(cipher(r, SECOND, &in, &out));
+		assert_false(waits_for_its_test(r, v->mode));
+	}
+}
+
 /* ---- 15.4, 15.5 ---- */
 
 static tpm_rc run_hash(struct rig *r, const char *text, TPM_ALG_ID alg, TPM_HANDLE hierarchy,
@@ -614,6 +647,7 @@ int main(void)
 		TEST(what_is_no_cipher),
 		TEST(keys_of_the_tpms_own),
 		TEST(a_session_hides_the_data),
+		TEST(modes_are_tested_before_use),
 	};
 
 	return cmocka_run_group_tests_name("Part 3, 15", tests, NULL, NULL);
