@@ -65,12 +65,32 @@ static const char doc[] =
 	"\n"
 	"Exit status: 0 printed, 2 wrong usage.";
 
+/* What the tables and QEMU are told too: another word of it would be for `serve` alone. */
+static bool is_settled_here(const char *word)
+{
+	static const char *const names[] = {
+		"--crb-page",  "--offset",   "--page-base", "--localities", "--doorbell",  "--qmp",
+		"--event-log", "--log-size", "--ppi",       "--log-offset", "--ppi-offset"};
+	const size_t len = strcspn(word, "=");
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (len > 2 && strncmp(names[i], word, len) == 0) /* abbreviations too */
+			return true;
+	return false;
+}
+
 static void check(struct argp_state *state, struct arguments *a)
 {
 	if (!a->dir || !*a->dir)
 		argp_error(state, "--dir DIR is missing: a folder for this machine");
 	if (a->rest && a->rest[0][0] != '-')
 		argp_error(state, "'%s' is not expected: options only", a->rest[0]);
+	for (char **word = a->rest; word && *word; word++)
+		if (is_settled_here(*word))
+			argp_error(state,
+				   "'%s': behind -- it is for serve alone, and the tables would "
+				   "say something else",
+				   *word);
 	if (a->start_method != 7 && a->start_method != 8)
 		argp_error(state, "--start-method must be 7 or 8");
 	if (a->ppi && strcmp(a->ppi, "block") != 0 && strcmp(a->ppi, "confirm") != 0 &&

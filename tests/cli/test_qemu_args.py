@@ -81,6 +81,8 @@ def test_what_it_prints_for_acpi_works(tmp_path):
     ([], "--dir DIR"), (["--dir", "d", "--memory", "242M"], "from 243M"), (["--dir", "d", "--memory", "1000000001"], "whole MiB"),
     (["--dir", ""], "--dir DIR"), (["--dir", "d", "4G"], "'4G' is not expected"), (["--dir", "d\udcff"], "must be UTF-8"),
     (["--dir", "d", "--", "--state", "s\udcff"], "must be UTF-8"), (["--dir", "d", "-m", "6"], "7 or 8"),
+    (["--dir", "d", "--", "--localities", "0-3"], "the tables would say something else"),
+    (["--dir", "d", "--", "--page=5G"], "the tables would say something else"),
     (["--dir", "d", "--ppi", "yes"], "block, confirm or allow"),
 ])
 def test_wrong_use(options, why):
