@@ -309,10 +309,15 @@ def test_a_running_command_is_cancelled_from_the_channel(path):
         control = Control(path)
         data = control.start()
         assert data.startup() == 0
-        with ct.in_background(data.transact, ct.create_primary_rsa(3072)) as response:
-            while not response:
-                assert control.result(CANCEL) == 0
-        assert ct.response_code(response[0]) in (ct.RC_CANCELED, 0)
+        codes = []
+        while ct.RC_CANCELED not in codes and len(codes) < 20:  # a prime may be found at once
+            with ct.in_background(data.transact, ct.create_primary_rsa(3072, unique=b"%d" % len(codes))) as response:
+                while not response:
+                    assert control.result(CANCEL) == 0
+            codes.append(ct.response_code(response[0]))
+            if codes[-1] == 0:
+                data.code(ct.flush_context(struct.unpack(">I", response[0][10:14])[0]))
+        assert codes[-1] == ct.RC_CANCELED and set(codes[:-1]) <= {0}
         assert data.get_random(8)
 
 

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 import page_guest as pg
 from cvtpm_test import (CVTPM, RC_CANCELED, RC_COMMAND_SIZE, RC_INITIALIZE, RC_SUCCESS, Server, create_primary_rsa,
-                        get_random, pcr_read, response_code, run, startup)
+                        flush_context, get_random, pcr_read, response_code, run, startup)
 from page_guest import PageGuest, until
 
 RC_COMMAND_CODE = 0x143
@@ -134,11 +134,17 @@ def test_a_second_startup_changes_nothing(guest):
 
 
 def test_cancel(guest):
-    guest.start(create_primary_rsa(2048, unique=b"cancel"))
-    guest.put(pg.CTRL_CANCEL, 1)
-    guest.ring()
-    assert response_code(guest.response()) in (RC_SUCCESS, RC_CANCELED)
-    guest.put(pg.CTRL_CANCEL, 0)
+    codes = []
+    while RC_CANCELED not in codes and len(codes) < 20:  # a prime may be found at once
+        guest.start_and_see_taken(create_primary_rsa(2048, unique=b"cancel%d" % len(codes)))
+        guest.put(pg.CTRL_CANCEL, 1)
+        guest.ring()
+        response = guest.response()
+        codes.append(response_code(response))
+        guest.put(pg.CTRL_CANCEL, 0)
+        if codes[-1] == RC_SUCCESS:
+            guest.code(flush_context(struct.unpack_from(">I", response, 10)[0]))
+    assert codes[-1] == RC_CANCELED and set(codes[:-1]) <= {RC_SUCCESS}
     assert len(guest.get_random(8)) == 8
 
 
