@@ -128,8 +128,18 @@ static bool duplication_fits(const struct tpm_object *parent, const TPMT_PUBLIC 
 	return !(fixed && encrypted);
 }
 
+/* Signing for certificates alone is of asymmetric keys that sign (Part 2, 8.3.3.13). */
+static bool x509sign_fits(const TPMT_PUBLIC *public)
+{
+	return !is_set(public, TPMA_OBJECT_X509SIGN) ||
+	       (is_set(public, TPMA_OBJECT_SIGN) &&
+		(public->type == TPM_ALG_RSA || public->type == TPM_ALG_ECC));
+}
+
 static bool use_fits(const TPMT_PUBLIC *public)
 {
+	if (!x509sign_fits(public))
+		return false;
 	if (is_set(public, TPMA_OBJECT_SIGN) != is_set(public, TPMA_OBJECT_DECRYPT))
 		return true;
 	if (is_set(public, TPMA_OBJECT_RESTRICTED))

@@ -163,6 +163,41 @@ static void test_create_attributes(void **state)
 	}
 }
 
+/* x509sign is of asymmetric keys that sign (Part 2, 8.3.3.13), however they come. */
+static void test_x509sign_is_of_signing_keys(void **state)
+{
+	struct rig *r = *state;
+	TPMT_PUBLIC storage = rig_storage_template(), hmac = hmac_template(), fits, plain;
+	TPM_HANDLE parent = storage_primary(r);
+	TPM2B_SENSITIVE_CREATE given = sensitive("", NULL, 0);
+	TPMT_PUBLIC *wrong[] = {&storage, &hmac};
+	struct CreatePrimary_out primary_out;
+	struct LoadExternal_out external;
+	struct Create_out out;
+	TPMT_SENSITIVE half = {.sensitiveType = TPM_ALG_ECC, .sensitive.ecc = {1, {5}}};
+
+	NATIVE_ONLY(r);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		SET_BITS(wrong[i]->objectAttributes, TPMA_OBJECT_X509SIGN);
+		assert_rc(create(r, parent, wrong[i], NULL, &out), RC_P(2, TPM_RC_ATTRIBUTES));
+		assert_rc(primary(r, TPM_RH_OWNER, wrong[i], &given, &primary_out),
+			  RC_P(2, TPM_RC_ATTRIBUTES));
+	}
+	fits = rig_signing_template();
+	SET_BITS(fits.objectAttributes, TPMA_OBJECT_X509SIGN);
+	assert_rc(create(r, parent, &fits, NULL, &out), 0);
+	rig_flush(r, must_load(r, parent, &fits));
+	/* of a public area alone attributes are not checked (8.3.3.1, NOTE) */
+	plain = movable(rig_storage_template(), NULL);
+	CLEAR_BITS(plain.objectAttributes, TPMA_OBJECT_RESTRICTED);
+	SET_BITS(plain.objectAttributes, TPMA_OBJECT_X509SIGN);
+	plain.parameters.eccDetail.symmetric.algorithm = TPM_ALG_NULL;
+	assert_rc(load_external(r, &plain, &half, TPM_RH_NULL, &external),
+		  RC_P(2, TPM_RC_ATTRIBUTES));
+	plain.unique.ecc = out.outPublic.publicArea.unique.ecc;
+	assert_rc(load_external(r, &plain, NULL, TPM_RH_NULL, &external), 0);
+}
+
 /* Under a parent that may move, nothing is fixedTPM, and encryptedDuplication is inherited. */
 static void test_create_under_movable_parent(void **state)
 {
@@ -1080,6 +1115,7 @@ int main(void)
 		OBJECT_TEST(test_create_creation_data),
 		OBJECT_TEST(test_create_parent),
 		OBJECT_TEST(test_create_attributes),
+		OBJECT_TEST(test_x509sign_is_of_signing_keys),
 		OBJECT_TEST(test_create_under_movable_parent),
 		OBJECT_TEST(test_create_policy_size),
 		OBJECT_TEST(test_create_auth_size),
