@@ -280,6 +280,35 @@ static tpm_rc compare(struct tpm *t, unsigned n)
 	return TPM_RC_SUCCESS;
 }
 
+/* Part 3, 31.1: what was never written cannot be read. That is told before the authValue is
+ * compared, so that no such try counts. A trial of a policy reads nothing, and the commands
+ * themselves tell of a lock and of an index that is not the authority's own. */
+static tpm_rc check_readable(struct tpm *t, TPM_HANDLE entity)
+{
+	const struct nv_entry *index =
+		HANDLE_TYPE(entity) == TPM_HT_NV_INDEX ? nv_find(t, entity) : NULL;
+	TPM_HANDLE read;
+
+	if (!index || index->nv.publicArea.attributes & (TPMA_NV_WRITTEN | TPMA_NV_READLOCKED))
+		return TPM_RC_SUCCESS;
+	switch (t->frame.command->code) {
+	case TPM_CC_PolicyNV:
+	case TPM_CC_PolicyAuthorizeNV:
+		if (session_get(t, t->frame.handles[2])->bits & SESSION_TRIAL)
+			return TPM_RC_SUCCESS;
+		/* fallthrough */
+	case TPM_CC_NV_Read:
+		read = t->frame.handles[1];
+		break;
+	case TPM_CC_NV_Certify:
+		read = t->frame.handles[2];
+		break;
+	default:
+		return TPM_RC_SUCCESS;
+	}
+	return read == entity ? TPM_RC_NV_UNINITIALIZED : TPM_RC_SUCCESS;
+}
+
 /* An authorisation of fs->entity in role `role`, in the order of Part 3, 5.6. */
 static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 {
@@ -308,6 +337,7 @@ static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 		if (!entity_auth_available(t, fs->entity, role))
 			return TPM_RC_AUTH_UNAVAILABLE;
 	}
+	TRY(check_readable(t, fs->entity));
 	return compare(t, n);
 }
 

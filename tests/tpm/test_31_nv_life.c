@@ -280,6 +280,55 @@ static tpm_rc certify(struct rig *r, TPM_HANDLE key, uint16_t size, uint16_t off
 	return rc;
 }
 
+/* 31.1: told before the authValue is compared, so that no such try counts; and of its own
+ * authority alone. */
+static void NV_unwritten_is_told_before_the_password_31_1(void **state)
+{
+	struct rig *r = *state;
+	TPMS_NV_PUBLIC public = public_of(READS | WRITES | TPMA_NV_READ_STCLEAR, 8);
+	struct client_session policy = rig_session(r, TPM_SE_POLICY),
+			      trial = rig_session(r, TPM_SE_TRIAL);
+	struct NV_Certify_in certify_in = {.signHandle = TPM_RH_NULL,
+					   .authHandle = INDEX,
+					   .nvIndex = INDEX,
+					   .inScheme.scheme = TPM_ALG_NULL,
+					   .size = 8};
+	struct PolicyNV_in compare = {
+		.authHandle = INDEX, .nvIndex = INDEX, .policySession = policy.handle};
+	struct PolicyAuthorizeNV_in approve = {
+		.authHandle = INDEX, .nvIndex = INDEX, .policySession = policy.handle};
+	struct NV_Read_out out;
+
+	NATIVE_ONLY(r);
+	OK(define_as(r, TPM_RH_OWNER, &public, "right"));
+	for (int i = 0; i < 4; i++) { /* more than maxTries */
+		rig_password(r, 0, "wrong");
+		RC(read_as(r, INDEX, 8, 0, &out), TPM_RC_NV_UNINITIALIZED);
+		rig_password(r, 0, "");
+		rig_password(r, 1, "wrong");
+		RC(RIG_RUN(r, NV_Certify, &certify_in, NULL), TPM_RC_NV_UNINITIALIZED);
+		rig_password(r, 0, "wrong");
+		RC(RIG_RUN(r, PolicyNV, &compare, NULL), TPM_RC_NV_UNINITIALIZED);
+		rig_password(r, 0, "wrong");
+		RC(RIG_RUN(r, PolicyAuthorizeNV, &approve, NULL), TPM_RC_NV_UNINITIALIZED);
+	}
+	/* a lock and a trial read nothing, and want the right one */
+	rig_password(r, 0, "wrong");
+	RC(read_lock(r, INDEX), RC_S(1, TPM_RC_AUTH_FAIL));
+	compare.policySession = trial.handle;
+	rig_password(r, 0, "wrong");
+	RC(RIG_RUN(r, PolicyNV, &compare, NULL), RC_S(1, TPM_RC_AUTH_FAIL));
+	rig_password(r, 0, "right");
+	OK(RIG_RUN(r, PolicyNV, &compare, NULL));
+	OK(write_as(r, TPM_RH_OWNER, "12345678", 8, 0));
+	rig_password(r, 0, "right");
+	OK(read_as(r, INDEX, 8, 0, &out));
+	rig_password(r, 0, "wrong");
+	RC(read_as(r, INDEX, 8, 0, &out), RC_S(1, TPM_RC_AUTH_FAIL));
+	rig_password(r, 0, "right"); /* that was the third */
+	RC(read_as(r, INDEX, 8, 0, &out), TPM_RC_LOCKOUT);
+}
+
 static void NV_Certify_31_16(void **state)
 {
 	struct rig *r = *state;
@@ -437,6 +486,7 @@ int main(void)
 		OBJECT_TEST(NV_commands_are_undone),
 		OBJECT_TEST(NV_orderly_data_moves_with_the_tpm),
 		OBJECT_TEST(NV_ChangeAuth_31_15),
+		OBJECT_TEST(NV_unwritten_is_told_before_the_password_31_1),
 		OBJECT_TEST(NV_Certify_31_16),
 		OBJECT_TEST(NV_Certify_31_16_of_a_large_index),
 		OBJECT_TEST(NV_all_indices_at_a_start),

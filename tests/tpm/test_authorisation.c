@@ -85,9 +85,12 @@ static struct world make_world(void)
 {
 	struct rig *r = rig_new(&cvtpm_engine_native);
 	struct world w = {.r = r, .t = r->memory};
+	struct NV_Write_in zeros = {.authHandle = INDEX, .nvIndex = INDEX, .data.size = 8};
 
 	make_key(r);
 	rig_define(r, INDEX, TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE, 8, PASSWORD);
+	rig_password(r, 0, PASSWORD);
+	assert_int_equal(RIG_RUN(r, NV_Write, &zeros, NULL), 0);
 	w.policy_session = rig_session(r, TPM_SE_POLICY).handle;
 	for (size_t i = 0; i < 4; i++)
 		change_auth(r, entities[i]);

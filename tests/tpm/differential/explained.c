@@ -551,6 +551,62 @@ static bool is_of_derivation_parent(const struct question *q)
 	return parent && parent->kind == KEY_DERIVATION;
 }
 
+/* The authority of a command that reads an index is the index itself. */
+static bool index_reads_itself(const struct question *q)
+{
+	static const struct {
+		TPM_CC code;
+		unsigned handle;
+	} reading[] = {{TPM_CC_NV_Read, 0},
+		       {TPM_CC_NV_Certify, 1},
+		       {TPM_CC_PolicyNV, 0},
+		       {TPM_CC_PolicyAuthorizeNV, 0}};
+
+	for (size_t i = 0; i < sizeof reading / sizeof *reading; i++)
+		if (reading[i].code == q->p->command->code)
+			return HANDLE_TYPE(q->in.handle[reading[i].handle]) == TPM_HT_NV_INDEX &&
+			       q->other != SUCCESS;
+	return false;
+}
+
+/* x509sign in what is no asymmetric key that signs. */
+static bool x509sign_is_wrong(TPM_ALG_ID type, uint32_t attributes)
+{
+	return attributes & TPMA_OBJECT_X509SIGN &&
+	       (!(attributes & TPMA_OBJECT_SIGN) || (type != TPM_ALG_RSA && type != TPM_ALG_ECC));
+}
+
+static bool has_wrong_x509sign(const struct question *q)
+{
+	const TPM2B_TEMPLATE *template = &q->in.CreateLoaded.inPublic;
+	const TPMT_PUBLIC *area;
+
+	switch (q->p->command->code) {
+	case TPM_CC_CreateLoaded:
+		return template->size >= 8 &&
+		       x509sign_is_wrong((TPM_ALG_ID)number_at(template->buffer, 2),
+					 number_at(template->buffer + 4, 4));
+	case TPM_CC_Create:
+		area = &q->in.Create.inPublic.publicArea;
+		break;
+	case TPM_CC_CreatePrimary:
+		area = &q->in.CreatePrimary.inPublic.publicArea;
+		break;
+	case TPM_CC_Load:
+		area = &q->in.Load.inPublic.publicArea;
+		break;
+	case TPM_CC_LoadExternal:
+		area = external(q);
+		break;
+	case TPM_CC_Import:
+		area = &q->in.Import.objectPublic.publicArea;
+		break;
+	default:
+		return false;
+	}
+	return x509sign_is_wrong(area->type, area->objectAttributes);
+}
+
 /* ---- the rows ---- */
 
 static const struct {
@@ -582,6 +638,8 @@ static const struct {
 	 has_policy_without_name},
 	{"The size of a policy", TPM_CC_LoadExternal, RC_P(2, TPM_RC_SIZE), SUCCESS,
 	 has_policy_of_another_size},
+	{"Indices that were not written", 0, TPM_RC_NV_UNINITIALIZED, ANY, index_reads_itself},
+	{"Keys for certificates", 0, RC_P(2, TPM_RC_ATTRIBUTES), ANY, has_wrong_x509sign},
 	{"What is no sequence", TPM_CC_SequenceUpdate, RC_H(1, TPM_RC_MODE), RC_P(1, TPM_RC_MODE),
 	 is_no_sequence},
 	{"Which error comes first", TPM_CC_StartAuthSession, RC_H(1, TPM_RC_ATTRIBUTES),

@@ -461,7 +461,8 @@ static tpm_rc judge(struct world *w, struct pair *p, const tpm_rc rc[SIDES])
 			/* and where the other has compared an authValue, it may have counted it */
 			w->diverged |= rc[NATIVE] == 0 || rc[OTHER] == 0 ||
 				       rc[OTHER] == TPM_RC_FAILURE ||
-				       rc[NATIVE] == TPM_RC_AUTH_UNAVAILABLE;
+				       rc[NATIVE] == TPM_RC_AUTH_UNAVAILABLE ||
+				       rc[NATIVE] == TPM_RC_NV_UNINITIALIZED;
 			return NO_ANSWER;
 		}
 		snprintf(w->signature, sizeof w->signature, "%s%s: %03x, libtpms %03x",
