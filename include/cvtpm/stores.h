@@ -18,6 +18,7 @@
 #ifndef CVTPM_STORES_H
 #define CVTPM_STORES_H
 
+#include "cvtpm/platform.h"
 #include "cvtpm/store.h"
 
 #include <stdbool.h>
@@ -64,6 +65,13 @@ enum cvtpm_store_lmdb_flags {
  *  CVTPM_ERR_NO_MEMORY. */
 int cvtpm_store_lmdb_open(struct cvtpm_store **store, const char *dir, unsigned flags,
 			  char message[CVTPM_STORE_MESSAGE_SIZE]);
+
+/** From now on `log`, as the platform's, hears in one line why a commit fails (a full disk),
+ *  once until another reason or success follows, and then that commits succeed again.
+ *  `store` is one of cvtpm_store_lmdb_open(), before or after it is sealed over. */
+void cvtpm_store_lmdb_log(struct cvtpm_store *store,
+			  void (*log)(void *context, enum cvtpm_log_level level, const char *line),
+			  void *context);
 
 /* ---- sealed ---- */
 

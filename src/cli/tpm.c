@@ -265,6 +265,8 @@ static int open_store(struct cli_tpm *tpm, const struct tpm_options *options, un
 	}
 	if (message[0])
 		cli_error("warning: %s", message);
+	if (options->state)
+		cvtpm_store_lmdb_log(tpm->platform.store, platform_log, tpm);
 	if (options->seal || options->key)
 		return seal_store(tpm, options);
 	if (!options->state)

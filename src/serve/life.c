@@ -16,8 +16,8 @@ static const char *open_advice(const struct cvtpm_instance_config *config, int e
 		return ": the state holds no TPM yet; make one with `cvtpm manufacture --state "
 		       "DIR`";
 	case CVTPM_ERR_FORMAT:
-		return ": the state is damaged or another engine's; restore it from a copy, or "
-		       "make a new TPM in an empty folder";
+		return ": the state is another engine's, to be named with --engine, or damaged: "
+		       "restore it from a copy, or make a new TPM in an empty folder";
 	case CVTPM_ERR_POLICY:
 		return ": evidence needs a state that no host can read; use no --state, or --seal "
 		       "snp";
@@ -131,9 +131,11 @@ void life_run_open(struct worker_job *job, struct worker_tpm *tpm)
 	if (config->vtpm_proxy && job->result == 0 && tpm->powered)
 		vtpm_proxy_self_test(tpm);
 	if (job->result < 0)
-		server_log(server, CVTPM_LOG_ERROR,
-			   "TPM2_Startup was refused: %s; use --startup clear or none",
-			   cvtpm_strerror(job->result));
+		server_log(server, CVTPM_LOG_ERROR, "TPM2_Startup was refused: %s%s",
+			   cvtpm_strerror(job->result),
+			   config->startup == CVTPM_SERVE_STARTUP_STATE
+				   ? "; use --startup clear or none"
+				   : "");
 }
 
 void life_run_close(struct worker_job *job, struct worker_tpm *tpm)

@@ -32,6 +32,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,6 +57,10 @@ struct lmdb_store {
 	int dir_fd, lock_fd;
 	char path[PATH_MAX]; /* of the folder, as it was given */
 	char *message;       /* the constructor's, while it runs */
+
+	void (*log)(void *context, enum cvtpm_log_level level, const char *line); /* or NULL */
+	void *log_context;
+	bool told; /* that commits fail */
 };
 
 /* ---- records ---- */
@@ -175,6 +180,32 @@ static int commit_once(struct lmdb_store *l, const struct cvtpm_change *changes,
 	return rc;
 }
 
+/* LMDB calls it EIO when a disk takes less than a page. */
+static int reason(const struct lmdb_store *l, int rc)
+{
+	struct statvfs disk;
+
+	return rc == EIO && fstatvfs(l->dir_fd, &disk) == 0 && disk.f_bavail == 0 ? ENOSPC : rc;
+}
+
+/* A disk that is full fails every commit: it is said once. */
+static void tell(struct lmdb_store *l, int rc)
+{
+	char line[PATH_MAX + 200];
+
+	if (!l->log || (rc != 0) == l->told)
+		return;
+	l->told = rc != 0;
+	if (rc == 0)
+		snprintf(line, sizeof line, "the state in %s can be written again", l->path);
+	else
+		snprintf(line, sizeof line,
+			 "the state in %s cannot be written: %s; until it can, the TPM refuses "
+			 "what it would have to remember",
+			 l->path, mdb_strerror(reason(l, rc)));
+	l->log(l->log_context, rc ? CVTPM_LOG_ERROR : CVTPM_LOG_INFO, line);
+}
+
 static int lmdb_commit(struct cvtpm_store *store, const struct cvtpm_change *changes, size_t count)
 {
 	struct lmdb_store *l = (struct lmdb_store *)store;
@@ -190,6 +221,7 @@ static int lmdb_commit(struct cvtpm_store *store, const struct cvtpm_change *cha
 		l->map_size *= 2;
 		rc = commit_once(l, changes, count);
 	}
+	tell(l, rc);
 	if (rc != 0)
 		return CVTPM_ERR_STORE;
 	store->generation++;
@@ -267,6 +299,16 @@ static const struct cvtpm_store_ops lmdb_ops = {
 	.list = lmdb_list,
 	.close = lmdb_close,
 };
+
+void cvtpm_store_lmdb_log(struct cvtpm_store *store,
+			  void (*log)(void *context, enum cvtpm_log_level level, const char *line),
+			  void *context)
+{
+	struct lmdb_store *l = (struct lmdb_store *)store;
+
+	l->log = log;
+	l->log_context = context;
+}
 
 /* ---- opening ---- */
 

@@ -304,6 +304,17 @@ static void a_killed_process_leaves_a_whole_commit(void **state)
 	}
 }
 
+static char told[400]; /* the last line, and how many there were */
+static unsigned lines;
+
+static void hear(void *context, enum cvtpm_log_level level, const char *line)
+{
+	assert_ptr_equal(context, &lines);
+	assert_int_equal(level, strstr(line, "again") ? CVTPM_LOG_INFO : CVTPM_LOG_ERROR);
+	snprintf(told, sizeof told, "%s", line);
+	lines++;
+}
+
 static void a_full_disk_fails_the_commit_and_changes_nothing(void **state)
 {
 	struct cvtpm_store *store = open_flags(CVTPM_STORE_CREATE);
@@ -316,6 +327,8 @@ static void a_full_disk_fails_the_commit_and_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(put(store, "a", "before", 6), 0);
 	generation = store->generation;
+	lines = 0;
+	cvtpm_store_lmdb_log(store, hear, &lines);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &old);
 	small.rlim_max = old.rlim_max;
@@ -327,9 +340,16 @@ static void a_full_disk_fails_the_commit_and_changes_nothing(void **state)
 		assert_int_equal(cvtpm_store_commit(store, changes, 2), CVTPM_ERR_STORE);
 	}
 	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(lines, 1); /* for all three */
+	assert_non_null(strstr(told, folder.path));
+	assert_non_null(strstr(told, "cannot be written: "));
 	assert_int_equal(store->generation, generation);
 	assert_int_equal(cvtpm_store_get(store, "a", got, sizeof got, &len), 0);
 	assert_int_equal(len, 6);
+	assert_int_equal(put(store, "c", "more", 4), 0);
+	generation++;
+	assert_int_equal(lines, 2);
+	assert_non_null(strstr(told, "can be written again"));
 
 	store = reopen(store);
 	assert_int_equal(store->generation, generation);
