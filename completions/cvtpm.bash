@@ -9,7 +9,7 @@ _cvtpm_commands()
 
 _cvtpm_options()
 {
-	"$@" --help 2>/dev/null | sed -n '/^  *-/{
+	"$@" --help 2>/dev/null | sed -n '/^Example/q; /^  *-/{
 		s/^ *\(-[a-zA-Z?]\), /\1 /
 		s/^ *//
 		/^-[a-zA-Z?] --/!s/^\(-[a-zA-Z?]\) .*/\1/

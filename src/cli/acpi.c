@@ -68,8 +68,8 @@ static const char doc[] =
 	"with the device MSFT0101.\v"
 	"Example, for a page at 4 GiB with the doorbell:\n"
 	"  cvtpm acpi --page-base 4G -o /run/vm7\n"
-	"  qemu-system-x86_64 ... -acpitable file=/run/vm7/tpm2.aml "
-	"-acpitable file=/run/vm7/ssdt.aml\n"
+	"  qemu-system-x86_64 ... -acpitable file=/run/vm7/tpm2.aml \\\n"
+	"    -acpitable file=/run/vm7/ssdt.aml\n"
 	"`cvtpm qemu-args` prints all that belongs together.\n"
 	"\n"
 	"Exit status: 0 written, 2 wrong usage or a fault.";

@@ -54,7 +54,9 @@ static const char doc[] =
 	"has verified. init makes it, show prints what it is and what it signs for.\v"
 	"Example:\n"
 	"  cvtpm ca init --measurement 7f1c... /etc/cvtpm/ca\n"
-	"  cvtpm manufacture --ca /etc/cvtpm/ca --state /var/lib/cvtpm/vm1\n";
+	"  cvtpm manufacture --ca /etc/cvtpm/ca --state /var/lib/cvtpm/vm1\n"
+	"\n"
+	"Exit status: 0 done, 2 wrong usage or a fault.";
 
 static void add_measurement(struct argp_state *state, struct arguments *a, const char *hex,
 			    enum cvtpm_isolation isolation)

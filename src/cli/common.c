@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct list_word ek_words[] = {{"rsa2048", CVTPM_EK_RSA2048},
@@ -83,8 +84,15 @@ static const struct argp_option options[] = {
 static error_t parse_list(struct argp_state *state, const char *name, const char *text,
 			  const struct list_word *words, unsigned *bits)
 {
-	if (!list_parse(text, words, bits))
-		argp_error(state, "--%s=%s: not a list of names that are offered", name, text);
+	char offered[80];
+	size_t at = 0;
+
+	if (list_parse(text, words, bits))
+		return 0;
+	for (const struct list_word *w = words; w->word && at < sizeof offered; w++)
+		at += (size_t)snprintf(offered + at, sizeof offered - at, "%s%s", at ? "," : "",
+				       w->word);
+	argp_error(state, "--%s=%s: write a list of %s", name, text, offered);
 	return 0;
 }
 

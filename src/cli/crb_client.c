@@ -49,7 +49,9 @@ static const char doc[] =
 	"Example, with a server on the same file:\n"
 	"  cvtpm serve --crb-page /run/tpm.page &\n"
 	"  export TPM2TOOLS_TCTI=\"cmd:cvtpm crb-client --crb-page /run/tpm.page\"\n"
-	"  tpm2_getrandom --hex 8\n";
+	"  tpm2_getrandom --hex 8\n"
+	"\n"
+	"Exit status: 0 at end of file, 2 after wrong usage or a fault.";
 
 static unsigned long long number(const char *text, unsigned long long max, const char *option,
 				 struct argp_state *state)

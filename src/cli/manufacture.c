@@ -56,11 +56,11 @@ static double seconds_since(const struct timespec *begin)
 static int say_result(const struct tpm_options *o, int err, const struct timespec *begin)
 {
 	if (err == 0) {
-		printf("cvtpm manufacture: made in %.1f s; run it with `cvtpm serve --state %s%s%s "
-		       "%s%s%s--mssim 127.0.0.1:2321`\n",
-		       seconds_since(begin), o->state, o->seal ? " --seal " : "",
-		       o->seal ? o->seal : "", o->lab ? "--lab " : "",
-		       o->lab_dir ? "--lab-dir " : "", o->lab_dir ? o->lab_dir : "");
+		printf("cvtpm manufacture: made in %.1f s; run it with `cvtpm serve --engine %s "
+		       "--state %s%s%s%s%s%s --mssim 127.0.0.1:2321`\n",
+		       seconds_since(begin), o->engine->name, o->state, o->seal ? " --seal " : "",
+		       o->seal ? o->seal : "", o->lab ? " --lab" : "",
+		       o->lab_dir ? " --lab-dir " : "", o->lab_dir ? o->lab_dir : "");
 		return CLI_YES;
 	}
 	if (err == CVTPM_ERR_STATE) {

@@ -356,7 +356,8 @@ static const struct argp serve_argp = {
 	"Examples:\n"
 	"  cvtpm serve --lab --mssim 127.0.0.1:2321 --startup clear\n"
 	"  cvtpm serve --state /var/lib/vm7/tpm --unix /run/vm7-tpm.sock\n"
-	"  cvtpm serve --crb-page /dev/shm/vm7-tpm --page-base 4G --doorbell /run/vm7-bell\n"
+	"  cvtpm serve --crb-page /dev/shm/vm7-tpm --page-base 4G \\\n"
+	"    --doorbell /run/vm7-bell\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
 	children,

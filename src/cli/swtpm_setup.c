@@ -334,9 +334,10 @@ static const struct argp setup_argp = {
 	NULL,
 	"Makes a persistent TPM 2.0 for `swtpm socket`, with the command line of swtpm_setup.\v"
 	"Examples:\n"
-	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --create-ek-cert --create-platform-cert "
-	"--lock-nvram\n"
-	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --pcr-banks sha256,sha384 --reconfigure\n"
+	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --create-ek-cert \\\n"
+	"    --create-platform-cert --lock-nvram\n"
+	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --pcr-banks sha256,sha384 \\\n"
+	"    --reconfigure\n"
 	"  swtpm_setup --tpm2 --tpm-state /tmp/vm7 --import /tmp/vm7/tpm2-00.permall\n"
 	"\n"
 	"Exit status: 0 made, or there with --not-overwrite; 1 refused because there is a TPM; "

@@ -410,10 +410,10 @@ static const struct argp socket_argp = {
 	NULL,
 	"A TPM 2.0 on sockets, with the command line of swtpm, for QEMU and libvirt.\v"
 	"Examples:\n"
-	"  swtpm socket --tpm2 --tpmstate dir=/tmp/vm7 --ctrl type=unixio,path=/tmp/vm7/ctrl "
-	"--terminate\n"
-	"  swtpm socket --tpm2 --tpmstate dir=/tmp/vm7 --server type=tcp,port=2321 --ctrl "
-	"type=tcp,port=2322 --flags not-need-init,startup-clear\n"
+	"  swtpm socket --tpm2 --tpmstate dir=/tmp/vm7 \\\n"
+	"    --ctrl type=unixio,path=/tmp/vm7/ctrl --terminate\n"
+	"  swtpm socket --tpm2 --tpmstate dir=/tmp/vm7 --server type=tcp,port=2321 \\\n"
+	"    --ctrl type=tcp,port=2322 --flags not-need-init,startup-clear\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
 	children,
@@ -426,8 +426,8 @@ static const struct argp chardev_argp = {
 	NULL,
 	"A TPM 2.0 on a character device, with the command line of swtpm.\v"
 	"Example:\n"
-	"  swtpm chardev --tpm2 --tpmstate dir=/tmp/vm7 --chardev /dev/pts/3 --flags "
-	"startup-clear\n"
+	"  swtpm chardev --tpm2 --tpmstate dir=/tmp/vm7 --chardev /dev/pts/3 \\\n"
+	"    --flags startup-clear\n"
 	"\n"
 	"Exit status: 0 after an orderly end, 2 after wrong usage or a fault.",
 	children,

@@ -30,7 +30,8 @@ def options_in_help(*call):
     """{long option: its short form, or None} as argp lists them."""
     if call[0] in PARTS and len(call) == 1:
         return {name: short for part in PARTS[call[0]] for name, short in options_in_help(call[0], part).items()}
-    lines = re.findall(r"^ {2,6}(?:(-.), )?(?:-(\w), )?--([a-z][a-z0-9-]*)", help_of(*call), re.M)
+    options = help_of(*call).split("\nExample")[0]
+    lines = re.findall(r"^ {2,6}(?:(-.), )?(?:-(\w), )?--([a-z][a-z0-9-]*)", options, re.M)
     return {"--" + name: short or None for short, _, name in lines}
 
 
@@ -58,6 +59,15 @@ def test_every_command_has_a_page_and_every_page_a_command():
 def test_a_page_has_the_options_of_its_command_and_no_others(command):
     in_help, in_page = options_in_help(command), options_in_page(page("cvtpm-" + command))
     assert len(in_help) >= 3 and in_page == in_help
+
+
+@pytest.mark.parametrize("call", CALLS, ids="-".join)
+def test_a_help_has_examples_in_whole_lines_and_the_exit_status(call):
+    text = help_of(*call)
+    examples = re.search(r"^Examples?\b[^\n]*:\n(.*?)\n\n", text, re.M | re.S).group(1)
+    for line in examples.splitlines():
+        assert line.startswith("  ") or line.startswith("`"), line  # nothing that argp has wrapped
+    assert re.search(r"^Exit status: 0 ", text, re.M)
 
 
 def test_the_first_page_lists_the_commands():

@@ -1,5 +1,6 @@
 """A TPM that outlives its process: what survives, what is renewed, and what root in the guest gets."""
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -187,6 +188,15 @@ def test_an_orderly_stop_does_not_count_as_a_failed_try(state, lab):
             assert response_code(body) == 0
             assert struct.unpack(">I", body[-4:])[0] == 0
             assert server.stop() == 0
+
+
+@pytest.mark.parametrize("engine", ["libtpms", "native"])
+def test_the_command_that_manufacture_tells_serves_what_it_made(engine, lab, tmp_path):
+    done = run("manufacture", "--engine", engine, "--state", tmp_path / "state", "--lab", "--lab-dir", lab, "--ek", "p256")
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"`cvtpm serve (.*)`", done.stdout)[1].split()
+    with Server(*("127.0.0.1:0" if word == "127.0.0.1:2321" else word for word in told)) as server:
+        assert "ready" in server.ready
 
 
 def test_manufacture_refuses_a_folder_that_holds_a_tpm(state, lab):
