@@ -57,6 +57,7 @@ static int events_read(struct areas *areas)
 	const char *path = areas->server->config->event_log;
 	const size_t room = areas->log.size;
 	FILE *file = fopen(path, "rb");
+	int why = file ? 0 : errno;
 	size_t len = 0;
 
 	areas->events = calloc(1, room + 1);
@@ -67,10 +68,10 @@ static int events_read(struct areas *areas)
 	}
 	if (file) {
 		len = fread(areas->events, 1, room + 1, file);
-		const bool failed = ferror(file);
-
+		if (ferror(file))
+			why = errno;
 		fclose(file);
-		if (!failed && len > 0 && len <= room)
+		if (!why && len > 0 && len <= room)
 			return 0;
 	}
 	if (len > room)
@@ -80,7 +81,7 @@ static int events_read(struct areas *areas)
 			   path, room);
 	else
 		server_log(areas->server, CVTPM_LOG_ERROR, "the event log %s cannot be read: %s",
-			   path, file && len == 0 ? "it is empty" : strerror(errno));
+			   path, why ? strerror(why) : "it is empty");
 	return len > room ? CVTPM_ERR_SIZE : CVTPM_ERR_IO;
 }
 

@@ -82,6 +82,9 @@ def test_wrong_use(tmp_path, log):
     assert "it is empty" in refused()
     log.unlink()
     assert "No such file" in refused()
+    log.mkdir()
+    assert "Is a directory" in refused()
+    log.rmdir()
     assert "need --event-log" in run("serve", "--crb-page", tmp_path / "page", "--log-size", "16K").stderr
     (tmp_path / "page").write_bytes(bytes(0x1000))
     log.write_bytes(EVENTS)
