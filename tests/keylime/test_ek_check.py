@@ -293,6 +293,23 @@ def test_the_first_report_is_recorded_and_another_boot_is_refused_afterwards(tmp
     assert status == NO and again[0x140:0x160].hex() in line
 
 
+def test_of_many_that_record_at_once_one_is_recorded(tmp_path):
+    site = Site(tmp_path)
+    (tmp_path / "pins").mkdir()
+    site.conf["pins"] = {"folder": "pins", "first_contact": "record"}
+    reports = [site.chip.make_report(site.ek.digest()) for _ in range(8)]
+    env = [{**site.prepare(), "EK_CERT": b64(site.ek.certificate(lab.record(r)))} for r in reports]
+    for _ in range(3):
+        running = [subprocess.Popen([site.command()], env=e, stdout=subprocess.PIPE) for e in env]
+        out = [process.communicate(timeout=300)[0] for process in running]
+        said = [judged(process.returncode, text) for process, text in zip(running, out)]
+        pinned = [report for report, (status, _) in zip(reports, said) if status == YES]
+        assert len(pinned) == 1, said
+        [pin] = (tmp_path / "pins").iterdir()
+        assert json.loads(pin.read_text())["report_id"] == pinned[0][0x140:0x160].hex()
+        pin.unlink()
+
+
 def test_a_refused_agent_is_never_recorded(tmp_path):
     site = Site(tmp_path, vmpl=1)
     (tmp_path / "pins").mkdir()
