@@ -197,6 +197,7 @@ def test_the_background(family, tmp_path):
     ct.wait_until(lambda: pid.exists() and pid.read_text(), "the pid")
     number = int(pid.read_text())
     assert os.path.realpath(f"/proc/{number}/exe") == os.path.realpath(family.path("swtpm"))
+    assert os.getsid(number) != os.getsid(0)  # a signal of the terminal is not for it
     control = st.Control(st.connect(tmp_path / "ctrl"))
     assert control.result(st.INIT, st.words(0)) == 0
     assert control.result(st.SHUTDOWN) == 0
@@ -225,6 +226,14 @@ def test_a_pid_file_that_cannot_be_written_is_a_fault(ours, tmp_path, daemon):
     result = ours.run("swtpm", "socket", *options(tmp_path, "--pid", "file=/nonexistent/pid", *daemon))
     assert result.returncode == 2 and "cannot write /nonexistent/pid" in result.stderr
     assert not (tmp_path / "ctrl").exists()
+
+
+def test_a_pid_file_is_no_way_to_another_file(ours, tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "pid").symlink_to("precious")
+    result = ours.run("swtpm", "socket", *options(tmp_path, "--pid", f"file={tmp_path}/pid"))
+    assert result.returncode == 2 and f"cannot write {tmp_path}/pid" in result.stderr
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 # ---- the log ----
