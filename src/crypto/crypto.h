@@ -250,6 +250,8 @@ int cvtpm_ecc_generate(enum cvtpm_curve curve, struct cvtpm_drbg *drbg, struct c
  */
 int cvtpm_ecc_generate_from(enum cvtpm_curve curve, const struct cvtpm_source *source,
 			    struct cvtpm_ecc_key *key);
+/** The d of such a key alone, cvtpm_curve_size() bytes. */
+int cvtpm_ecc_scalar_from(enum cvtpm_curve curve, const struct cvtpm_source *source, uint8_t *d);
 /** Computes key->public.x and .y from key->public.curve and key->d.
  *  CVTPM_ERR_PARAM: no such curve, or d is not in 1 .. n - 1. */
 int cvtpm_ecc_make_public(struct cvtpm_ecc_key *key);
@@ -260,6 +262,15 @@ int cvtpm_ecc_check_public(const struct cvtpm_ecc_public *point);
  *  bytes of secret. CVTPM_ERR_PARAM: Q is no point of its curve, or d is not in 1 .. n - 1;
  *  `shared` is then wiped. */
 int cvtpm_ecdh(const uint8_t *d, const struct cvtpm_ecc_public *q, struct cvtpm_ecc_public *shared);
+
+/** s = r + t * d modulo the order of the curve, the last step of a Schnorr signature: d and r
+ *  are secrets in 1 .. n - 1, t is public and at most 64 bytes, of any value. The DRBG gives
+ *  what hides d from the time that it takes. CVTPM_ERR_PARAM: no such curve, scalar or size. */
+int cvtpm_ecc_mul_add(enum cvtpm_curve curve, struct cvtpm_drbg *drbg, const uint8_t *t,
+		      size_t t_len, const uint8_t *d, const uint8_t *r, uint8_t *s);
+/** x = the number in `len` bytes, at most 64, modulo the curve's p; none of it is secret.
+ *  CVTPM_ERR_PARAM: no such curve or size. */
+int cvtpm_ecc_coordinate(enum cvtpm_curve curve, const uint8_t *in, size_t len, uint8_t *x);
 
 /** ECDSA over a digest computed by the caller, of 1 to 64 bytes: of a digest longer than
  *  the group's order the leftmost bits count (FIPS 186-5, 6.4.1). Each signature uses a
@@ -296,6 +307,9 @@ enum cvtpm_test {
 	CVTPM_TEST_ECDSA_P256, /* verify; sign and verify */
 	CVTPM_TEST_ECDSA_P384,
 	CVTPM_TEST_ECDSA_P521,
+	CVTPM_TEST_ECDAA_P256, /* cvtpm_ecc_mul_add() */
+	CVTPM_TEST_ECDAA_P384,
+	CVTPM_TEST_ECDAA_P521,
 	CVTPM_TEST_RSA, /* RSA 2048: a key from its prime, RSASSA: both operations of all schemes */
 	CVTPM_TEST_RSAPSS,
 	CVTPM_TEST_OAEP,

@@ -69,25 +69,35 @@ static void reduce_scalar(const struct cvtpm_curve_parameters *curve, const uint
 	cvtpm_wipe(r, sizeof r);
 }
 
-int cvtpm_ecc_generate_from(enum cvtpm_curve curve, const struct cvtpm_source *source,
-			    struct cvtpm_ecc_key *key)
+int cvtpm_ecc_scalar_from(enum cvtpm_curve curve, const struct cvtpm_source *source, uint8_t *d)
 {
 	const struct cvtpm_curve_parameters *c = cvtpm_curve_parameters(curve);
 	uint8_t random[CVTPM_ECC_MAX_SIZE + EXTRA];
 	int err;
 
-	memset(key, 0, sizeof *key);
 	if (!c)
 		return CVTPM_ERR_UNSUPPORTED;
 	err = source->bytes(source->context, random, c->size + EXTRA);
 	if (!err) {
 		if (curve == CVTPM_P521) /* 521 bits and 64 more */
 			random[0] &= 1;
-		reduce_scalar(c, random, key->d);
+		reduce_scalar(c, random, d);
+	}
+	cvtpm_wipe(random, sizeof random);
+	return err;
+}
+
+int cvtpm_ecc_generate_from(enum cvtpm_curve curve, const struct cvtpm_source *source,
+			    struct cvtpm_ecc_key *key)
+{
+	int err;
+
+	memset(key, 0, sizeof *key);
+	err = cvtpm_ecc_scalar_from(curve, source, key->d);
+	if (!err) {
 		key->public.curve = curve;
 		err = curve_mul_base(curve, key->d, &key->public);
 	}
-	cvtpm_wipe(random, sizeof random);
 	if (err)
 		cvtpm_wipe(key, sizeof *key);
 	return err;
@@ -134,6 +144,32 @@ int cvtpm_ecdh(const uint8_t *d, const struct cvtpm_ecc_public *q, struct cvtpm_
 	*shared = point;
 	cvtpm_wipe(&point, sizeof point);
 	return err;
+}
+
+/* ---- numbers modulo those of the curve ---- */
+
+int cvtpm_ecc_mul_add(enum cvtpm_curve curve, struct cvtpm_drbg *drbg, const uint8_t *t,
+		      size_t t_len, const uint8_t *d, const uint8_t *r, uint8_t *s)
+{
+	const struct cvtpm_curve_parameters *c = cvtpm_curve_parameters(curve);
+	const struct cvtpm_source source = cvtpm_drbg_source(drbg);
+	uint8_t mask[CVTPM_ECC_MAX_SIZE];
+	int err;
+
+	if (!c || t_len > CVTPM_HASH_MAX_SIZE || !is_scalar(c, d) || !is_scalar(c, r))
+		return CVTPM_ERR_PARAM;
+	err = cvtpm_ecc_scalar_from(curve, &source, mask);
+	if (!err)
+		err = curve_mul_add(curve, t, t_len, d, mask, r, s);
+	cvtpm_wipe(mask, sizeof mask);
+	return err;
+}
+
+int cvtpm_ecc_coordinate(enum cvtpm_curve curve, const uint8_t *in, size_t len, uint8_t *x)
+{
+	if (!cvtpm_curve_parameters(curve) || len > CVTPM_HASH_MAX_SIZE)
+		return CVTPM_ERR_PARAM;
+	return curve_coordinate(curve, in, len, x);
 }
 
 /* ---- ECDSA ---- */

@@ -135,19 +135,23 @@ static int test_drbg(struct cvtpm_drbg *drbg)
 
 /* ---- elliptic curves ---- */
 
-/* d and Q, ECDH of the two, and the deterministic signature of a digest: numbers of one size. */
+/* d and Q, ECDH of the two, the deterministic signature of a digest, and r + digest * d with
+ * the r of it: numbers of one size. */
 struct curve_answers {
 	enum cvtpm_curve curve;
-	const uint8_t *d, *q, *shared, *signature, *digest;
+	const uint8_t *d, *q, *shared, *signature, *sum, *digest;
 	size_t digest_len;
 };
 
 static const struct curve_answers of_p256 = {
-	CVTPM_P256, p256_d, p256_q, p256_shared, p256_signature, p256_digest, sizeof p256_digest};
+	CVTPM_P256,     p256_d,   p256_q,      p256_shared,
+	p256_signature, p256_sum, p256_digest, sizeof p256_digest};
 static const struct curve_answers of_p384 = {
-	CVTPM_P384, p384_d, p384_q, p384_shared, p384_signature, p384_digest, sizeof p384_digest};
+	CVTPM_P384,     p384_d,   p384_q,      p384_shared,
+	p384_signature, p384_sum, p384_digest, sizeof p384_digest};
 static const struct curve_answers of_p521 = {
-	CVTPM_P521, p521_d, p521_q, p521_shared, p521_signature, p521_digest, sizeof p521_digest};
+	CVTPM_P521,     p521_d,   p521_q,      p521_shared,
+	p521_signature, p521_sum, p521_digest, sizeof p521_digest};
 
 static void key_of(const struct curve_answers *t, struct cvtpm_ecc_key *key)
 {
@@ -201,6 +205,15 @@ static int test_ecdsa(const struct curve_answers *t, struct cvtpm_drbg *drbg)
 		return CVTPM_ERR_CRYPTO;
 	CVTPM_TRY(cvtpm_ecdsa_sign(&key, drbg, other, t->digest_len, &signature));
 	return cvtpm_ecdsa_verify(&key.public, other, t->digest_len, &signature);
+}
+
+static int test_ecdaa(const struct curve_answers *t, struct cvtpm_drbg *drbg)
+{
+	uint8_t sum[CVTPM_ECC_MAX_SIZE];
+
+	CVTPM_TRY(cvtpm_ecc_mul_add(t->curve, drbg, t->digest, t->digest_len, t->d, t->signature,
+				    sum));
+	return expect(sum, t->sum, cvtpm_curve_size(t->curve));
 }
 
 /* ---- RSA ---- */
@@ -301,6 +314,12 @@ static int run(enum cvtpm_test test, struct cvtpm_drbg *drbg)
 		return test_ecdsa(&of_p384, drbg);
 	case CVTPM_TEST_ECDSA_P521:
 		return test_ecdsa(&of_p521, drbg);
+	case CVTPM_TEST_ECDAA_P256:
+		return test_ecdaa(&of_p256, drbg);
+	case CVTPM_TEST_ECDAA_P384:
+		return test_ecdaa(&of_p384, drbg);
+	case CVTPM_TEST_ECDAA_P521:
+		return test_ecdaa(&of_p521, drbg);
 	case CVTPM_TEST_RSA:
 		return test_rsa();
 	case CVTPM_TEST_RSAPSS:

@@ -103,6 +103,7 @@ static inline char *cvtpm_wc_strncpy(char *d, const char *s, size_t n)
 /* ---- memory: XMALLOC, XREALLOC and XFREE are arena.c's ---- */
 #define XMALLOC_USER
 #define WOLFSSL_SP_NO_MALLOC
+#define WOLFSSL_SP_NO_DYN_STACK /* no arrays of variable size: the stack is measured */
 
 /* ---- numbers: single precision, x86-64 assembly ---- */
 #define WOLFSSL_SP_MATH_ALL

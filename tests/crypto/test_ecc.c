@@ -405,6 +405,97 @@ static void a_key_from_extreme_bytes_is_the_defined_one(void **state)
 	BN_CTX_free(bn);
 }
 
+/* r + t * d mod n, with OpenSSL's numbers; t is of any size up to 64 bytes. */
+static void mul_add_agrees_with_openssl(void **state)
+{
+	static const size_t sizes[] = {0, 1, 20, 32, 47, 48, 63, 64};
+	const struct cvtpm_source source = cvtpm_drbg_source(&drbg);
+	BN_CTX *context = BN_CTX_new();
+
+	(void)state;
+	for (size_t i = 0; i < CURVES * 64; i++) {
+		const struct cvtpm_curve_parameters *c =
+			cvtpm_curve_parameters(curves[i % CURVES].curve);
+		const size_t t_len = sizes[i / CURVES % 8];
+		uint8_t t[64], d[CVTPM_ECC_MAX_SIZE], r[CVTPM_ECC_MAX_SIZE], s[CVTPM_ECC_MAX_SIZE];
+		BIGNUM *n = BN_bin2bn(c->n, (int)c->size, NULL), *want = BN_new();
+		BIGNUM *bt, *bd, *br;
+
+		assert_int_equal(cvtpm_ecc_scalar_from(c->curve, &source, d), 0);
+		assert_int_equal(cvtpm_ecc_scalar_from(c->curve, &source, r), 0);
+		assert_int_equal(RAND_bytes(t, sizeof t), 1);
+		if (i >= CURVES * 32) { /* the ends of what is allowed */
+			memset(t, i % 2 ? 0xFF : 0, sizeof t);
+			add_to(i % 4 < 2 ? d : r, c->n, c->size, -1);
+			if (i % 3 == 0) {
+				memset(r, 0, sizeof r);
+				r[c->size - 1] = 1;
+			}
+		}
+		bt = BN_bin2bn(t, (int)t_len, NULL);
+		bd = BN_bin2bn(d, (int)c->size, NULL);
+		br = BN_bin2bn(r, (int)c->size, NULL);
+		assert_int_equal(BN_mod_mul(want, bt, bd, n, context), 1);
+		assert_int_equal(BN_mod_add(want, want, br, n, context), 1);
+		assert_int_equal(cvtpm_ecc_mul_add(c->curve, &drbg, t, t_len, d, r, s), 0);
+		assert_number(s, want, c->size);
+		BN_free(n), BN_free(want), BN_free(bt), BN_free(bd), BN_free(br);
+	}
+	BN_CTX_free(context);
+}
+
+static void mul_add_refuses_what_is_no_scalar(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CURVES; i++) {
+		const struct cvtpm_curve_parameters *c = cvtpm_curve_parameters(curves[i].curve);
+		uint8_t one[CVTPM_ECC_MAX_SIZE] = {0}, s[CVTPM_ECC_MAX_SIZE], t[65] = {1};
+		const uint8_t *bad[] = {zeros, c->n, c->p};
+
+		one[c->size - 1] = 1;
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(cvtpm_ecc_mul_add(c->curve, &drbg, t, 1, bad[k], one, s),
+					 CVTPM_ERR_PARAM);
+			assert_int_equal(cvtpm_ecc_mul_add(c->curve, &drbg, t, 1, one, bad[k], s),
+					 CVTPM_ERR_PARAM);
+		}
+		assert_int_equal(cvtpm_ecc_mul_add(c->curve, &drbg, t, 65, one, one, s),
+				 CVTPM_ERR_PARAM);
+		assert_int_equal(
+			cvtpm_ecc_mul_add((enum cvtpm_curve)0x10, &drbg, t, 1, one, one, s),
+			CVTPM_ERR_PARAM);
+	}
+}
+
+static void a_coordinate_is_a_number_modulo_p(void **state)
+{
+	BN_CTX *context = BN_CTX_new();
+	BIGNUM *x = BN_new();
+
+	(void)state;
+	for (size_t i = 0; i < CURVES * 65; i++) {
+		const struct cvtpm_curve_parameters *c =
+			cvtpm_curve_parameters(curves[i % CURVES].curve);
+		const size_t len = i / CURVES;
+		uint8_t in[64], out[CVTPM_ECC_MAX_SIZE];
+		BIGNUM *p = BN_bin2bn(c->p, (int)c->size, NULL), *number;
+
+		memset(in, 0xFF, sizeof in);
+		if (i % 2)
+			assert_int_equal(RAND_bytes(in, sizeof in), 1);
+		number = BN_bin2bn(in, (int)len, NULL);
+		assert_int_equal(BN_mod(x, number, p, context), 1);
+		assert_int_equal(cvtpm_ecc_coordinate(c->curve, in, len, out), 0);
+		assert_number(out, x, c->size);
+		assert_int_equal(cvtpm_ecc_coordinate(c->curve, in, 65, out), CVTPM_ERR_PARAM);
+		BN_free(p), BN_free(number);
+	}
+	assert_int_equal(cvtpm_ecc_coordinate((enum cvtpm_curve)0x10, zeros, 1, (uint8_t[66]){0}),
+			 CVTPM_ERR_PARAM);
+	BN_free(x);
+	BN_CTX_free(context);
+}
+
 static void all_self_tests_pass(void **state)
 {
 	(void)state;
@@ -458,6 +549,9 @@ int main(void)
 		cmocka_unit_test(two_signatures_of_one_digest_differ),
 		cmocka_unit_test(a_signature_is_less_than_n),
 		cmocka_unit_test(a_key_from_extreme_bytes_is_the_defined_one),
+		cmocka_unit_test(mul_add_agrees_with_openssl),
+		cmocka_unit_test(mul_add_refuses_what_is_no_scalar),
+		cmocka_unit_test(a_coordinate_is_a_number_modulo_p),
 		cmocka_unit_test(all_self_tests_pass),
 		cmocka_unit_test(a_drbg_takes_in_what_it_is_given),
 	};
