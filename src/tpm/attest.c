@@ -66,12 +66,27 @@ static void attest_clock_is_told(struct tpm *t)
 	t->dirty_monotone |= RECORD_RUN;
 }
 
+/* An anonymous signature is not to be told from that of any other holder of such a
+ * credential: no qualified name says which key it is. The caller's data is signed, but not
+ * part of what is. */
+static void attest_anonymise(TPMS_ATTEST *attest, TPM2B_DATA *qualifying)
+{
+	*qualifying = attest->extraData;
+	attest->extraData.size = 0;
+	attest->qualifiedSigner.size = 0;
+	if (attest->type == TPM_ST_ATTEST_CERTIFY)
+		attest->attested.certify.qualifiedName.size = 0;
+}
+
 tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
-		     const TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature)
+		     TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature)
 {
 	struct cvtpm_octets part = {out->buffer, 0};
+	TPM2B_DATA qualifying = {.size = 0};
 	TPM2B_DIGEST digest;
 
+	if (scheme->scheme == TPM_ALG_ECDAA)
+		attest_anonymise(attest, &qualifying);
 	part.len = type_marshal(&type_TPMS_ATTEST, attest, out->buffer, sizeof out->buffer);
 	if (part.len == 0)
 		return tpm_fail(t, "an attestation does not fit its buffer");
@@ -81,6 +96,10 @@ tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_
 		return TPM_RC_SUCCESS;
 	}
 	TRY(tpm_hash(t, scheme->details.any.hashAlg, &part, 1, &digest));
+	if (qualifying.size)
+		TRY(tpm_hash(t, scheme->details.any.hashAlg,
+			     (const struct cvtpm_octets[]){OCTETS(qualifying), OCTETS(digest)}, 2,
+			     &digest));
 	TRY(key_sign(t, signer, scheme, &digest, signature));
 	attest_clock_is_told(t);
 	return TPM_RC_SUCCESS;

@@ -61,8 +61,7 @@ static const TPMS_TAGGED_PROPERTY fixed_properties[] = {
 	{TPM_PT_PS_REVISION, 105},
 	{TPM_PT_PS_DAY_OF_YEAR, 248},
 	{TPM_PT_PS_YEAR, 2020},
-	/* no TPM2_Commit */
-	{TPM_PT_SPLIT_MAX, 0},
+	{TPM_PT_SPLIT_MAX, MAX_EPHEMERALS},
 	{TPM_PT_VENDOR_COMMANDS, 0},
 	{TPM_PT_NV_BUFFER_MAX, MAX_NV_BUFFER},
 	/* no FIPS 140 validation */

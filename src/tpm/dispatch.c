@@ -42,6 +42,7 @@ static void frame_end(struct tpm *t, size_t in_size, size_t out_size)
 	cvtpm_wipe(f->sessions, f->session_count * sizeof *f->sessions);
 	cvtpm_wipe(f, offsetof(struct frame, sessions));
 	cvtpm_wipe(&f->scratch, sizeof f->scratch);
+	cvtpm_wipe(f->scalar, sizeof f->scalar);
 }
 
 static void frame_begin(struct tpm *t, uint8_t locality)

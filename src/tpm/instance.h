@@ -167,6 +167,7 @@ struct frame {
 	union command_in in;
 	union command_out out;
 	TPM2B_DIGEST scratch; /* a secret of the body's, where the stack would not be wiped */
+	uint8_t scalar[CVTPM_ECC_MAX_SIZE]; /* another one */
 	size_t plain_len;
 	uint8_t plain[CVTPM_MAX_BUFFER_SIZE]; /* the command's parameters, decrypted */
 };
@@ -204,6 +205,7 @@ struct tpm {
 	TPML_PCR_SELECTION pcr_banks; /* in use since _TPM_Init: one for each hash algorithm */
 	bool pcr_allocated; /* TPM2_PCR_Allocate since _TPM_Init: no TPM2_Shutdown(STATE) */
 	struct tpm_contexts contexts;
+	struct tpm_ephemerals ephemerals;
 	struct tpm_session_slot sessions[MAX_LOADED_SESSIONS];
 	TPM_HANDLE exclusive; /* the session that audits exclusively, or 0 */
 	struct tpm_slot objects[MAX_LOADED_OBJECTS];
@@ -229,11 +231,11 @@ struct tpm {
 	/* scratch of state.c */
 	struct {
 		union {
-			struct tpm_saved saved;
+			struct tpm_saved_2 saved;
 			struct tpm_object object;
 			struct tpm_nv_record nv;
 			struct tpm_hierarchy hierarchy;
-			struct tpm_running running;
+			struct tpm_running_2 running;
 			struct tpm_saved_sequence sequence;
 			struct tpm_session_slot session_slot;
 		} check; /* a record before it is taken */

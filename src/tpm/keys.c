@@ -128,7 +128,7 @@ static bool type_signs_with(TPMI_ALG_PUBLIC type, TPM_ALG_ID scheme)
 	case TPM_ALG_RSA:
 		return scheme == TPM_ALG_RSASSA || scheme == TPM_ALG_RSAPSS;
 	case TPM_ALG_ECC:
-		return scheme == TPM_ALG_ECDSA;
+		return scheme == TPM_ALG_ECDSA || scheme == TPM_ALG_ECDAA;
 	case TPM_ALG_KEYEDHASH:
 		return scheme == TPM_ALG_HMAC;
 	default:
@@ -151,7 +151,8 @@ tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme)
 		    (scheme->scheme != own.scheme ||
 		     scheme->details.any.hashAlg != own.details.any.hashAlg))
 			return TPM_RC_SCHEME;
-		*scheme = own;
+		if (own.scheme != TPM_ALG_ECDAA) /* whose counter the command alone knows */
+			*scheme = own;
 	}
 	return type_signs_with(key->publicArea.type, scheme->scheme) ? TPM_RC_SUCCESS
 								     : TPM_RC_SCHEME;
@@ -255,6 +256,37 @@ static tpm_rc ecc_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_
 	return TPM_RC_SUCCESS;
 }
 
+/* Part 1, C.4.2: s = r + T * d with the r that TPM2_Commit made, and T = H(nonce || digest)
+ * with a nonce that is part of the signature. */
+static tpm_rc ecdaa_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
+			 uint16_t count, TPMT_SIGNATURE *signature)
+{
+	const enum cvtpm_curve curve =
+		(enum cvtpm_curve)key->publicArea.parameters.eccDetail.curveID;
+	const TPM2B_ECC_PARAMETER *d = &key->sensitive.sensitiveArea.sensitive.ecc;
+	const struct cvtpm_source random = cvtpm_drbg_source(&t->drbg);
+	TPMS_SIGNATURE_ECC *out = &signature->signature.ecdaa;
+	const size_t size = cvtpm_curve_size(curve);
+	uint8_t scalar[CVTPM_ECC_MAX_SIZE];
+	TPM2B_DIGEST hash;
+	int err;
+
+	TRY(selftest_need_curve(t, TPM_ALG_ECDAA, (TPMI_ECC_CURVE)curve));
+	TRY(ephemeral_take(t, (TPMI_ECC_CURVE)curve, &key->name, count, t->frame.scalar));
+	if (cvtpm_ecc_scalar_from(curve, &random, out->signatureR.buffer))
+		return tpm_fail(t, "a nonce could not be made");
+	out->signatureR.size = out->signatureS.size = (uint16_t)size;
+	TRY(tpm_hash(t, out->hash,
+		     (const struct cvtpm_octets[]){OCTETS(out->signatureR), OCTETS(*digest)}, 2,
+		     &hash));
+	if (!number_fit(d->buffer, d->size, scalar, size))
+		return TPM_RC_BINDING;
+	err = cvtpm_ecc_mul_add(curve, &t->drbg, hash.buffer, hash.size, scalar, t->frame.scalar,
+				out->signatureS.buffer);
+	cvtpm_wipe(scalar, sizeof scalar);
+	return err ? tpm_fail(t, "an ECDAA signature could not be made") : TPM_RC_SUCCESS;
+}
+
 static tpm_rc hmac_sign(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGEST *digest,
 			TPMT_SIGNATURE *signature)
 {
@@ -275,6 +307,8 @@ tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHE
 	switch (scheme->scheme) {
 	case TPM_ALG_ECDSA:
 		return ecc_sign(t, key, digest, signature);
+	case TPM_ALG_ECDAA:
+		return ecdaa_sign(t, key, digest, scheme->details.ecdaa.count, signature);
 	case TPM_ALG_HMAC:
 		return hmac_sign(t, key, digest, signature);
 	default:
@@ -343,7 +377,8 @@ tpm_rc key_verify(struct tpm *t, const struct tpm_object *key, const TPM2B_DIGES
 {
 	if (key->publicArea.type == TPM_ALG_KEYEDHASH && key->sensitive.size == 0)
 		return TPM_RC_HANDLE;
-	if (!type_signs_with(key->publicArea.type, signature->sigAlg))
+	if (!type_signs_with(key->publicArea.type, signature->sigAlg) ||
+	    signature->sigAlg == TPM_ALG_ECDAA) /* it takes the issuer's key, too */
 		return TPM_RC_SCHEME;
 	switch (signature->sigAlg) {
 	case TPM_ALG_ECDSA:
@@ -422,29 +457,60 @@ tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 	return err ? tpm_fail(t, "RSA decryption failed") : TPM_RC_SUCCESS;
 }
 
-/* ---- ECDH (Part 1, C.6) ---- */
+/* ---- points, ECDH (Part 1, C.6) ---- */
+
+tpm_rc ecc_check_point(TPMI_ECC_CURVE curve, const TPMS_ECC_POINT *point)
+{
+	struct cvtpm_ecc_public q;
+
+	return point_to(curve, point, &q) && !cvtpm_ecc_check_public(&q) ? TPM_RC_SUCCESS
+									 : TPM_RC_ECC_POINT;
+}
+
+tpm_rc ecc_multiply(struct tpm *t, TPMI_ECC_CURVE curve, const uint8_t *scalar,
+		    const TPMS_ECC_POINT *point, TPMS_ECC_POINT *product)
+{
+	struct cvtpm_ecc_public q, made;
+	int err;
+
+	TRY(selftest_need_curve(t, TPM_ALG_ECDH, curve));
+	if (!point_to(curve, point, &q))
+		return TPM_RC_ECC_POINT;
+	err = cvtpm_ecdh(scalar, &q, &made);
+	if (err)
+		return err == CVTPM_ERR_PARAM ? TPM_RC_ECC_POINT : tpm_fail(t, "ECDH failed");
+	ecc_point_of(&made, product);
+	cvtpm_wipe(&made, sizeof made);
+	return TPM_RC_SUCCESS;
+}
+
+tpm_rc ecc_multiply_base(struct tpm *t, TPMI_ECC_CURVE curve, const uint8_t *scalar,
+			 TPMS_ECC_POINT *product)
+{
+	struct cvtpm_ecc_key key = {.public = {.curve = (enum cvtpm_curve)curve}};
+	int err;
+
+	TRY(selftest_need_curve(t, TPM_ALG_ECC, curve));
+	memcpy(key.d, scalar, cvtpm_curve_size(key.public.curve));
+	err = cvtpm_ecc_make_public(&key);
+	ecc_point_of(&key.public, product);
+	cvtpm_wipe(&key, sizeof key);
+	return err ? tpm_fail(t, "a public point could not be made") : TPM_RC_SUCCESS;
+}
 
 tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POINT *point,
 		TPMS_ECC_POINT *z)
 {
 	TPMI_ECC_CURVE curve = key->publicArea.parameters.eccDetail.curveID;
 	const TPM2B_ECC_PARAMETER *d = &key->sensitive.sensitiveArea.sensitive.ecc;
-	struct cvtpm_ecc_public q, shared;
 	uint8_t scalar[CVTPM_ECC_MAX_SIZE];
-	int err;
+	tpm_rc rc;
 
-	TRY(selftest_need_curve(t, TPM_ALG_ECDH, curve));
-	if (!point_to(curve, point, &q))
-		return TPM_RC_ECC_POINT;
-	if (!number_fit(d->buffer, d->size, scalar, cvtpm_curve_size(q.curve)))
+	if (!number_fit(d->buffer, d->size, scalar, cvtpm_curve_size((enum cvtpm_curve)curve)))
 		return TPM_RC_BINDING;
-	err = cvtpm_ecdh(scalar, &q, &shared);
+	rc = ecc_multiply(t, curve, scalar, point, z);
 	cvtpm_wipe(scalar, sizeof scalar);
-	if (err)
-		return err == CVTPM_ERR_PARAM ? TPM_RC_ECC_POINT : tpm_fail(t, "ECDH failed");
-	ecc_point_of(&shared, z);
-	cvtpm_wipe(&shared, sizeof shared);
-	return TPM_RC_SUCCESS;
+	return rc;
 }
 
 tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_POINT *ephemeral,

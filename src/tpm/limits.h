@@ -31,6 +31,7 @@
 #define MAX_SESSION_NUM     3 /* sessions of one command */
 #define MAX_HANDLE_NUM      3 /* handles of one command */
 #define MAX_PERSISTENT      16
+#define MAX_EPHEMERALS      128 /* TPM_PT_SPLIT_MAX: keys that TPM2_Commit made and nobody used; 2^n */
 #define MAX_NV_INDICES      128
 #define NV_MEMORY_SIZE      (112 * 1024) /* indices and persistent objects together */
 

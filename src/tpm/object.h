@@ -152,9 +152,11 @@ int sequence_restore(const struct tpm_saved_sequence *saved, struct tpm_sequence
 /** May it sign: is `sign` SET, in a key of a type that can? */
 bool key_is_signing(const struct tpm_object *key);
 /** The scheme that signs: the key's, or the command's where the key has none (Part 3, 20.2 and
- *  18.1); one of the key's type. `key` NULL: TPM_ALG_NULL. TPM_RC_SCHEME. */
+ *  18.1), or a counter that only the command has (ECDAA); one of the key's type. `key` NULL:
+ *  TPM_ALG_NULL. TPM_RC_SCHEME. */
 tpm_rc key_select_scheme(const struct tpm_object *key, TPMT_SIG_SCHEME *scheme);
-/** `scheme` as key_select_scheme() left it, not TPM_ALG_NULL; the digest is one of its hash. */
+/** `scheme` as key_select_scheme() left it, not TPM_ALG_NULL; the digest is one of its hash.
+ *  TPM_RC_VALUE: there is no ephemeral key with the counter of the scheme. */
 tpm_rc key_sign(struct tpm *t, const struct tpm_object *key, const TPMT_SIG_SCHEME *scheme,
 		const TPM2B_DIGEST *digest, TPMT_SIGNATURE *signature);
 /** TPM_RC_SIGNATURE; TPM_RC_SCHEME: not a signature of the key's type; TPM_RC_HANDLE: an HMAC
@@ -178,6 +180,13 @@ tpm_rc key_rsa_encrypt(struct tpm *t, const struct tpm_object *key, const TPMT_R
 tpm_rc key_rsa_decrypt(struct tpm *t, const struct tpm_object *key, const TPMT_RSA_DECRYPT *scheme,
 		       struct cvtpm_octets label, const TPM2B_PUBLIC_KEY_RSA *in,
 		       TPM2B_PUBLIC_KEY_RSA *plain);
+/** TPM_RC_ECC_POINT: it is none of the curve's. */
+tpm_rc ecc_check_point(TPMI_ECC_CURVE curve, const TPMS_ECC_POINT *point);
+/** product := scalar * point, or * G; the scalar has cvtpm_curve_size() bytes. TPM_RC_ECC_POINT. */
+tpm_rc ecc_multiply(struct tpm *t, TPMI_ECC_CURVE curve, const uint8_t *scalar,
+		    const TPMS_ECC_POINT *point, TPMS_ECC_POINT *product);
+tpm_rc ecc_multiply_base(struct tpm *t, TPMI_ECC_CURVE curve, const uint8_t *scalar,
+			 TPMS_ECC_POINT *product);
 /** z := d * point. TPM_RC_ECC_POINT. Points that the engine gives out have coordinates as long
  *  as the curve's. */
 tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POINT *point,
@@ -205,9 +214,10 @@ tpm_rc attest_signer(struct tpm *t, TPM_HANDLE handle, unsigned h, TPMT_SIG_SCHE
  *  firmware version where the key is not in the endorsement or platform hierarchy. */
 tpm_rc attest_begin(struct tpm *t, const struct tpm_object *signer, TPMI_ST_ATTEST type,
 		    const TPM2B_DATA *extra, TPMS_ATTEST *attest);
-/** Marshals, hashes, signs. Without a signer the signature is TPM_ALG_NULL. */
+/** Marshals, hashes, signs. What would tell signer and object from others goes before an anonymous
+ *  signature. Without a signer the signature is TPM_ALG_NULL. */
 tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_SIG_SCHEME *scheme,
-		     const TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature);
+		     TPMS_ATTEST *attest, TPM2B_ATTEST *out, TPMT_SIGNATURE *signature);
 
 /* ---- ticket.c (Part 2, 10.7) ---- */
 

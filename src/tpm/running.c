@@ -1,9 +1,9 @@
 /*
  * The TPM as it runs, as a record: for snapshots and migration.
  *
- *     version, 16 bits | tpm_running | sessions: 0, or 1 and tpm_session, in the
- *     order of their slots | objects: enum slot_use, and tpm_object or
- *     tpm_saved_sequence, likewise
+ *     version, 16 bits | tpm_running_2, in version 1 tpm_running | sessions: 0, or 1
+ *     and tpm_session, in the order of their slots | objects: enum slot_use, and
+ *     tpm_object or tpm_saved_sequence, likewise
  *
  * What is not here is in the other records, or made anew: the DRBG is never copied,
  * so that a snapshot that is loaded twice does not draw the same numbers twice.
@@ -12,11 +12,12 @@
 
 #include "crypto/mem.h"
 
-#define RUNNING_VERSION 1
+#define RUNNING_VERSION 2
 
 static void write_running(struct tpm *t, struct writer *w)
 {
-	struct tpm_running *run = &t->commit.check.running;
+	struct tpm_running_2 *all = &t->commit.check.running;
+	struct tpm_running *run = &all->rest;
 
 	run->started = t->started;
 	run->failed = t->failed;
@@ -32,7 +33,9 @@ static void write_running(struct tpm *t, struct writer *w)
 	run->pcrs = t->pcrs;
 	run->pcrBanks = t->pcr_banks;
 	run->contexts = t->contexts;
-	type_write(&type_tpm_running, run, w);
+	all->ephemerals = t->ephemerals;
+	type_write(&type_tpm_running_2, all, w);
+	cvtpm_wipe(all, sizeof *all);
 }
 
 static void write_slot(struct tpm *t, const struct tpm_slot *slot, struct writer *w)
@@ -67,12 +70,13 @@ size_t running_write(struct tpm *t, uint8_t *out, size_t capacity)
 
 static int read_head(struct tpm *t, struct reader *r)
 {
+	const struct type *type;
 	uint16_t version;
 
-	if (read_u16(r, &version) || version != RUNNING_VERSION ||
-	    type_read(&type_tpm_running, &t->commit.check.running, r, false))
+	if (read_u16(r, &version) || version == 0 || version > RUNNING_VERSION)
 		return CVTPM_ERR_FORMAT;
-	return 0;
+	type = version == 1 ? &type_tpm_running : &type_tpm_running_2;
+	return type_read(type, &t->commit.check.running, r, false) ? CVTPM_ERR_FORMAT : 0;
 }
 
 static int read_session(struct reader *r, struct tpm_session_slot *slot)
@@ -125,8 +129,9 @@ int running_check(struct tpm *t, const uint8_t *bytes, size_t len)
 
 static void take_running(struct tpm *t)
 {
-	const struct tpm_running *run = &t->commit.check.running;
+	const struct tpm_running *run = &t->commit.check.running.rest;
 
+	t->ephemerals = t->commit.check.running.ephemerals;
 	t->started = run->started;
 	t->failed = run->failed;
 	t->established = run->established;
@@ -147,6 +152,9 @@ int running_read(struct tpm *t, const uint8_t *bytes, size_t len)
 {
 	struct reader r = {bytes, len};
 
+	if (ephemeral_reset(t))
+		return CVTPM_ERR_ENTROPY;
+	t->commit.check.running.ephemerals = t->ephemerals; /* where version 1 has none */
 	CVTPM_TRY(read_head(t, &r));
 	take_running(t);
 	for (size_t i = 0; i < MAX_LOADED_SESSIONS; i++)

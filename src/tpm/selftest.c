@@ -5,12 +5,13 @@
 #include "tpm/tpm.h"
 
 #define T(test)    (1u << CVTPM_TEST_##test)
-#define OF_P256    (T(P256) | T(ECDH_P256) | T(ECDSA_P256))
-#define OF_P384    (T(P384) | T(ECDH_P384) | T(ECDSA_P384))
-#define OF_P521    (T(P521) | T(ECDH_P521) | T(ECDSA_P521))
+#define OF_P256    (T(P256) | T(ECDH_P256) | T(ECDSA_P256) | T(ECDAA_P256))
+#define OF_P384    (T(P384) | T(ECDH_P384) | T(ECDSA_P384) | T(ECDAA_P384))
+#define OF_P521    (T(P521) | T(ECDH_P521) | T(ECDSA_P521) | T(ECDAA_P521))
 #define ECC_TEST   (T(P256) | T(P384) | T(P521) | T(DRBG))
 #define ECDH_TEST  (T(ECDH_P256) | T(ECDH_P384) | T(ECDH_P521) | ECC_TEST)
 #define ECDSA_TEST (T(ECDSA_P256) | T(ECDSA_P384) | T(ECDSA_P521) | ECC_TEST)
+#define ECDAA_TEST (T(ECDAA_P256) | T(ECDAA_P384) | T(ECDAA_P521) | ECC_TEST)
 #define RSA_TEST   (T(RSA) | T(DRBG))
 #define HMAC_TEST  (T(HMAC) | T(SHA256))
 #define KDF_TEST   (T(KDF) | HMAC_TEST)
@@ -35,6 +36,7 @@ const struct algorithm algorithms[ALGORITHM_LAST + 1] = {
 	[TPM_ALG_RSAPSS] = {TPMA_ALGORITHM_ASYMMETRIC | TPMA_ALGORITHM_SIGNING, RSA_TEST | T(RSAPSS)},
 	[TPM_ALG_OAEP] = {TPMA_ALGORITHM_ASYMMETRIC | TPMA_ALGORITHM_ENCRYPTING, RSA_TEST | T(OAEP)},
 	[TPM_ALG_ECDSA] = {TPMA_ALGORITHM_ASYMMETRIC | TPMA_ALGORITHM_SIGNING, ECDSA_TEST},
+	[TPM_ALG_ECDAA] = {TPMA_ALGORITHM_ASYMMETRIC | TPMA_ALGORITHM_SIGNING, ECDAA_TEST},
 	[TPM_ALG_ECDH] = {TPMA_ALGORITHM_ASYMMETRIC | TPMA_ALGORITHM_METHOD, ECDH_TEST},
 	[TPM_ALG_KDF1_SP800_56A] = {TPMA_ALGORITHM_HASH | TPMA_ALGORITHM_METHOD, KDF_TEST},
 	[TPM_ALG_KDF1_SP800_108] = {TPMA_ALGORITHM_HASH | TPMA_ALGORITHM_METHOD, KDF_TEST},
@@ -50,8 +52,8 @@ const struct algorithm algorithms[ALGORITHM_LAST + 1] = {
 
 /* AES-GCM and SHA-3 serve the layers outside of the TPM, which test them themselves. */
 #define ALL_TESTS                                                                                  \
-	(T(SHA1) | T(SHA384) | T(SHA512) | KDF_TEST | T(AES) | ECDH_TEST | ECDSA_TEST | RSA_TEST | \
-	 T(RSAPSS) | T(OAEP))
+	(T(SHA1) | T(SHA384) | T(SHA512) | KDF_TEST | T(AES) | ECDH_TEST | ECDSA_TEST |            \
+	 ECDAA_TEST | RSA_TEST | T(RSAPSS) | T(OAEP))
 
 bool algorithm_exists(uint32_t alg)
 {

@@ -10,13 +10,15 @@
  *     tpm/data/01c00002        the index's data
  *     tpm/object/81010001      tpm_object, by persistent handle
  *
- * Each is a format version, 16 bits, and then the value as type.c writes it.
+ * Each is a format version, 16 bits, and then the value as type.c writes it. tpm/saved has
+ * version 2, which ends in the ephemeral keys (tpm_saved_2); in 1 there were none.
  */
 #include "tpm/tpm.h"
 
 #include "crypto/mem.h"
 
 #define FORMAT_VERSION 1
+#define SAVED_VERSION  2
 
 /* ---- the fixed records ---- */
 
@@ -114,7 +116,7 @@ static void add_record(struct builder *b, const char *key, const struct type *ty
 	if (!change)
 		return;
 	change->value = b->w.at;
-	write_u16(&b->w, FORMAT_VERSION);
+	write_u16(&b->w, type == &type_tpm_saved_2 ? SAVED_VERSION : FORMAT_VERSION);
 	if (type)
 		type_write(type, value, &b->w);
 	else
@@ -154,13 +156,15 @@ static void add_entry(struct builder *b, struct nv_entry *entry, uint8_t what)
 
 static void add_saved(struct builder *b)
 {
-	struct tpm_saved *saved = &b->t->commit.check.saved;
+	struct tpm_saved_2 *saved = &b->t->commit.check.saved;
 
-	saved->pcrs = b->t->pcrs;
-	saved->pcrBanks = b->t->pcr_banks;
-	saved->contexts = b->t->contexts;
-	saved->startupLocality = b->t->startup_locality;
-	add_record(b, SAVED_KEY, &type_tpm_saved, saved, 0);
+	saved->rest.pcrs = b->t->pcrs;
+	saved->rest.pcrBanks = b->t->pcr_banks;
+	saved->rest.contexts = b->t->contexts;
+	saved->rest.startupLocality = b->t->startup_locality;
+	saved->ephemerals = b->t->ephemerals;
+	add_record(b, SAVED_KEY, &type_tpm_saved_2, saved, 0);
+	cvtpm_wipe(saved, sizeof *saved);
 }
 
 static void add_fixed(struct builder *b, uint32_t dirty)
@@ -220,6 +224,16 @@ int state_commit(struct tpm *t)
 
 /* ---- reading ---- */
 
+/* Is there that format version of a record of `type`? Of an older one `type` is what it had. */
+static bool version_exists(const struct type **type, uint16_t version)
+{
+	if (*type != &type_tpm_saved_2)
+		return version == FORMAT_VERSION;
+	if (version == FORMAT_VERSION)
+		*type = &type_tpm_saved;
+	return version == FORMAT_VERSION || version == SAVED_VERSION;
+}
+
 /* Reads a record of `type`, or `size` bytes where `type` is NULL. */
 static int get_record(struct tpm *t, const char *key, const struct type *type, void *value,
 		      size_t size)
@@ -231,7 +245,7 @@ static int get_record(struct tpm *t, const char *key, const struct type *type, v
 
 	if (err)
 		return err == CVTPM_ERR_SIZE ? CVTPM_ERR_FORMAT : err;
-	if (read_u16(&r, &version) || version != FORMAT_VERSION)
+	if (read_u16(&r, &version) || !version_exists(&type, version))
 		err = CVTPM_ERR_FORMAT;
 	else if (type ? type_read(type, value, &r, true) : read_bytes(&r, value, size))
 		err = CVTPM_ERR_FORMAT;
@@ -319,7 +333,7 @@ static const struct type *record_type(const char *key)
 		if (state_key_is(key, fixed_records[i].key))
 			return fixed_records[i].type;
 	if (state_key_is(key, SAVED_KEY))
-		return &type_tpm_saved;
+		return &type_tpm_saved_2;
 	if (key_handle(key, KEY_NV))
 		return &type_tpm_nv_record;
 	if (key_handle(key, KEY_OBJECT))
@@ -334,7 +348,7 @@ int state_check_record(struct tpm *t, const char *key, const uint8_t *value, siz
 	uint16_t version;
 	int err = 0;
 
-	if (read_u16(&r, &version) || version != FORMAT_VERSION)
+	if (read_u16(&r, &version) || !version_exists(&type, version))
 		return CVTPM_ERR_FORMAT;
 	if (key_handle(key, KEY_DATA))
 		return r.left <= MAX_NV_INDEX_SIZE ? 0 : CVTPM_ERR_FORMAT;
@@ -499,14 +513,17 @@ bool state_is_saved(struct tpm *t)
 
 tpm_rc state_restore_volatile(struct tpm *t)
 {
-	struct tpm_saved *saved = &t->commit.check.saved;
-	int err = get_record(t, SAVED_KEY, &type_tpm_saved, saved, 0);
+	struct tpm_saved_2 *saved = &t->commit.check.saved;
 
-	if (err)
+	TRY(ephemeral_reset(t));
+	saved->ephemerals = t->ephemerals; /* where a release without them has saved */
+	if (get_record(t, SAVED_KEY, &type_tpm_saved_2, saved, 0))
 		return tpm_fail(t, "the state that TPM2_Shutdown saved cannot be read");
-	t->pcrs = saved->pcrs;
-	t->pcr_banks = saved->pcrBanks;
-	t->contexts = saved->contexts;
-	t->startup_locality = saved->startupLocality;
+	t->pcrs = saved->rest.pcrs;
+	t->pcr_banks = saved->rest.pcrBanks;
+	t->contexts = saved->rest.contexts;
+	t->startup_locality = saved->rest.startupLocality;
+	t->ephemerals = saved->ephemerals;
+	cvtpm_wipe(saved, sizeof *saved);
 	return TPM_RC_SUCCESS;
 }

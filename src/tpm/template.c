@@ -15,7 +15,8 @@ static bool is_set(const TPMT_PUBLIC *public, uint32_t attribute)
 
 static bool scheme_signs(TPM_ALG_ID scheme)
 {
-	return scheme == TPM_ALG_RSASSA || scheme == TPM_ALG_RSAPSS || scheme == TPM_ALG_ECDSA;
+	return scheme == TPM_ALG_RSASSA || scheme == TPM_ALG_RSAPSS || scheme == TPM_ALG_ECDSA ||
+	       scheme == TPM_ALG_ECDAA;
 }
 
 static bool scheme_decrypts(TPM_ALG_ID scheme)

@@ -68,6 +68,19 @@ void hierarchy_flush_loaded(struct tpm *t, TPM_HANDLE handle);
 /** The same, and the persistent objects too. */
 void hierarchy_flush(struct tpm *t, TPM_HANDLE handle);
 
+/* ---- ephemeral.c (Part 3, 19) ---- */
+
+/** TPM Reset: none is left. */
+tpm_rc ephemeral_reset(struct tpm *t);
+/** A new one on `curve`, cvtpm_curve_size() bytes of secret, for the key with that name or, with
+ *  an empty one, for nobody's; and the lower half of its number. */
+tpm_rc ephemeral_make(struct tpm *t, TPMI_ECC_CURVE curve, const TPM2B_NAME *name, uint8_t *scalar,
+		      uint16_t *counter);
+/** The one that was made for that name, which is used up. TPM_RC_VALUE: none has this number, or
+ *  it was used. */
+tpm_rc ephemeral_take(struct tpm *t, TPMI_ECC_CURVE curve, const TPM2B_NAME *name, uint16_t counter,
+		      uint8_t *scalar);
+
 /* ---- pcr.c (Part 1, 17; PC Client profile, 4.6) ---- */
 
 /** Extends one PCR in the bank of `alg`; nothing where the bank does not have it.

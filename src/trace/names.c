@@ -34,7 +34,7 @@ static const struct trace_word algorithms[] = {
 	WORD(TPM_ALG_OAEP),
 	WORD(TPM_ALG_ECDSA),
 	WORD(TPM_ALG_ECDH),
-	{0x001A, "TPM_ALG_ECDAA"},
+	WORD(TPM_ALG_ECDAA),
 	{0x001B, "TPM_ALG_SM2"},
 	{0x001C, "TPM_ALG_ECSCHNORR"},
 	{0x001D, "TPM_ALG_ECMQV"},

@@ -146,6 +146,20 @@ static void schemes_10_1_of_RSA_are_tested_before_use(void **state)
 	assert_false(is_pending(r, TPM_ALG_OAEP));
 }
 
+static void sign_anonymously(struct rig *r, TPM_HANDLE key, TPMI_ECC_CURVE curve)
+{
+	struct EC_Ephemeral_in make = {.curveID = curve};
+	struct EC_Ephemeral_out made;
+	struct Sign_in in = {.keyHandle = key,
+			     .digest = digest_of(TPM_ALG_SHA256, "abc", 3),
+			     .validation = {TPM_ST_HASHCHECK, TPM_RH_NULL, {.size = 0}}};
+
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, EC_Ephemeral, &make, &made));
+	in.inScheme = (TPMT_SIG_SCHEME){TPM_ALG_ECDAA, {.ecdaa = {TPM_ALG_SHA256, made.counter}}};
+	OK(RIG_RUN(r, Sign, &in, NULL));
+}
+
 static void schemes_10_1_of_curves_are_tested_before_use(void **state)
 {
 	struct rig *r = *state;
@@ -161,6 +175,9 @@ static void schemes_10_1_of_curves_are_tested_before_use(void **state)
 		assert_true(is_pending(r, TPM_ALG_ECDSA));
 		sign_with(r, in.keyHandle, TPM_ALG_ECDSA);
 		assert_int_equal(is_pending(r, TPM_ALG_ECDSA), curve != TPM_ECC_NIST_P521);
+		assert_true(is_pending(r, TPM_ALG_ECDAA));
+		sign_anonymously(r, in.keyHandle, curve);
+		assert_int_equal(is_pending(r, TPM_ALG_ECDAA), curve != TPM_ECC_NIST_P521);
 		assert_true(is_pending(r, TPM_ALG_ECDH));
 		rig_no_sessions(r);
 		OK(RIG_RUN(r, ECDH_KeyGen, &in, NULL));

@@ -259,6 +259,175 @@ static void permanent_state_is_replaced(void **state)
 	rig_free(other);
 }
 
+/* ---- ephemeral keys, and states of the first version, which had none ---- */
+
+static struct EC_Ephemeral_out ephemeral(struct rig *r)
+{
+	struct EC_Ephemeral_in in = {.curveID = TPM_ECC_NIST_P256};
+	struct EC_Ephemeral_out out;
+
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, EC_Ephemeral, &in, &out));
+	return out;
+}
+
+/* Where the other party's ephemeral key is the generator, outZ2 is what EC_Ephemeral gave. */
+static tpm_rc use_up(struct rig *r, const struct EC_Ephemeral_out *made)
+{
+	const struct cvtpm_curve_parameters *c = cvtpm_curve_parameters(CVTPM_P256);
+	TPMS_ECC_POINT g = {{(uint16_t)c->size, {0}}, {(uint16_t)c->size, {0}}};
+	TPMT_PUBLIC t =
+		template_ecc(PLAIN | TPMA_OBJECT_DECRYPT, TPM_ECC_NIST_P256, TPM_ALG_NULL, 0);
+	struct key k = make_primary(r, TPM_RH_OWNER, &t, "");
+	struct ZGen_2Phase_in in = {
+		.keyA = k.handle, .inScheme = TPM_ALG_ECDH, .counter = made->counter};
+	struct ZGen_2Phase_out out;
+	tpm_rc rc;
+
+	memcpy(g.x.buffer, c->gx, c->size);
+	memcpy(g.y.buffer, c->gy, c->size);
+	in.inQsB.point = in.inQeB.point = g;
+	rc = RIG_RUN(r, ZGen_2Phase, &in, &out);
+	rig_flush(r, k.handle);
+	if (!rc)
+		assert_memory_equal(out.outZ2.point.x.buffer, made->Q.point.x.buffer, c->size);
+	return rc;
+}
+
+/* They move with a TPM that runs, and with what TPM2_Shutdown saved. */
+static void ephemeral_keys_move(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct EC_Ephemeral_out used = ephemeral(r), made = ephemeral(r), second = ephemeral(r);
+
+	OK(use_up(r, &used));
+	save_both(r);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(copy->engine->power_on(copy->tpm));
+	RC(use_up(copy, &used), RC_P(4, TPM_RC_VALUE));
+	OK(use_up(copy, &made));
+	RC(use_up(copy, &made), RC_P(4, TPM_RC_VALUE));
+	OK(shut_down(copy, TPM_SU_STATE));
+	copy->engine->power_off(copy->tpm);
+	permanent_len = save_blob(copy, CVTPM_BLOB_PERMANENT, permanent);
+	saved_len = save_blob(copy, CVTPM_BLOB_SAVED, saved);
+	rig_free(copy);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, saved, saved_len));
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_STATE));
+	RC(use_up(copy, &made), RC_P(4, TPM_RC_VALUE));
+	OK(use_up(copy, &second));
+	assert_int_equal(ephemeral(copy).counter, second.counter + 1);
+	rig_free(copy);
+}
+
+/* Where the value of the record at `at` of a blob begins. */
+static size_t value_at(const uint8_t *bytes, size_t at)
+{
+	return at + 1 + bytes[at] + 4;
+}
+
+/* The blob of one record, as the release before wrote it: without the ephemeral keys, which
+ * lie `at` bytes behind the record's version. */
+static size_t as_version_1(const uint8_t *from, size_t len, size_t at)
+{
+	const size_t value = value_at(from, 11), keys = value + 2 + at;
+	const size_t size = sizeof(EPHEMERAL_NONCE) + 8 + sizeof(EPHEMERAL_BITS);
+	struct writer w = {blob + value - 4, 4, false};
+
+	assert_int_equal(from[value + 1], 2);
+	memcpy(blob, from, keys);
+	memcpy(blob + keys, from + keys + size, len - keys - size);
+	blob[value + 1] = 1;
+	write_u32(&w, (uint32_t)(len - size - value));
+	return len - size;
+}
+
+static size_t size_of(const struct type *type, const uint8_t *bytes, size_t len)
+{
+	struct reader reader = {bytes, len};
+	uint8_t *value = calloc(1, type->size);
+
+	assert_non_null(value);
+	OK(type_read(type, value, &reader, false));
+	free(value);
+	return len - reader.left;
+}
+
+/* As if made anew: none waits, and none is like one before. */
+static void has_new_ephemeral_keys(struct rig *r, const struct EC_Ephemeral_out *before)
+{
+	struct EC_Ephemeral_out made;
+
+	RC(use_up(r, before), RC_P(4, TPM_RC_VALUE));
+	made = ephemeral(r);
+	assert_int_equal(made.counter, before->counter);
+	assert_memory_not_equal(made.Q.point.x.buffer, before->Q.point.x.buffer, 32);
+	OK(use_up(r, &made));
+}
+
+static void states_of_the_first_version(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct EC_Ephemeral_out made = ephemeral(r);
+	TPM2B_DIGEST pcr, there;
+	size_t at, len;
+
+	rig_extend_pcr(r, 7);
+	pcr = rig_read_pcr(r, 7);
+	save_both(r);
+	at = value_at(running, 11) + 2;
+	len = as_version_1(running, running_len,
+			   size_of(&type_tpm_running, running + at, running_len - at));
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, blob, len));
+	OK(copy->engine->power_on(copy->tpm));
+	has_new_ephemeral_keys(copy, &made);
+	there = rig_read_pcr(copy, 7);
+	assert_memory_equal(there.buffer, pcr.buffer, 32);
+	rig_free(copy);
+
+	OK(shut_down(r, TPM_SU_STATE));
+	r->engine->power_off(r->tpm);
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	saved_len = save_blob(r, CVTPM_BLOB_SAVED, saved);
+	at = value_at(saved, 11) + 2;
+	len = as_version_1(saved, saved_len, size_of(&type_tpm_saved, saved + at, saved_len - at));
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, blob, len));
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_STATE));
+	there = rig_read_pcr(copy, 7);
+	assert_memory_equal(there.buffer, pcr.buffer, 32);
+	has_new_ephemeral_keys(copy, &made);
+	rig_free(copy);
+}
+
+/* Numbers beyond 16 bits: the caller has the lower half, which comes round. */
+static void numbers_come_round(void **state)
+{
+	struct rig *r = *state;
+	struct tpm *t = (struct tpm *)(void *)r->tpm;
+	struct EC_Ephemeral_out made[4], next;
+
+	t->ephemerals.counter = 0x1FFFE;
+	for (size_t i = 0; i < 4; i++)
+		made[i] = ephemeral(r);
+	assert_int_equal(made[0].counter, 0xFFFE);
+	assert_int_equal(made[2].counter, 0);
+	t->ephemerals.counter += 0x10000 - 4; /* its bit is set, but it is no number of these */
+	RC(use_up(r, &made[0]), RC_P(4, TPM_RC_VALUE));
+	next = ephemeral(r);
+	assert_int_equal(next.counter, made[0].counter);
+	assert_memory_not_equal(next.Q.point.x.buffer, made[0].Q.point.x.buffer, 32);
+	OK(use_up(r, &next));
+	t->ephemerals.counter -= 0x10000 - 3;
+	for (size_t i = 1; i < 4; i++)
+		OK(use_up(r, &made[i]));
+}
+
 /* ---- blobs that are none ---- */
 
 static void blobs_have_a_size_and_a_kind(void **state)
@@ -337,12 +506,6 @@ static void altered_running_tpms(void **state)
 	OK(load_blob(other, CVTPM_BLOB_VOLATILE, running, running_len));
 	OK(other->engine->power_on(other->tpm));
 	rig_free(other);
-}
-
-/* Where the value of the record at `at` of a blob begins. */
-static size_t value_at(const uint8_t *bytes, size_t at)
-{
-	return at + 1 + bytes[at] + 4;
 }
 
 static size_t record_end(const uint8_t *bytes, size_t at)
@@ -602,7 +765,7 @@ static void an_ecc_key_that_is_none(void **state)
 static struct rig *changed_tpm(struct rig *r,
 			       void (*change)(struct tpm_running *run, struct tpm_session *session))
 {
-	struct tpm_running *run = calloc(1, sizeof *run);
+	struct tpm_running_2 *run = calloc(1, sizeof *run);
 	struct tpm_session session;
 	struct rig *copy;
 	struct writer w = {blob, sizeof blob, false};
@@ -613,13 +776,13 @@ static struct rig *changed_tpm(struct rig *r,
 	save_both(r);
 	head = value_at(running, 11) + 2; /* of its one record, behind the version */
 	reader = (struct reader){running + head, running_len - head};
-	OK(type_read(&type_tpm_running, run, &reader, false));
+	OK(type_read(&type_tpm_running_2, run, &reader, false));
 	assert_int_equal(*reader.at, 1); /* the first session is in use */
 	reader.at++, reader.left--;
 	OK(type_read(&type_tpm_session, &session, &reader, false));
-	change(run, &session);
+	change(&run->rest, &session);
 	write_bytes(&w, running, head);
-	type_write(&type_tpm_running, run, &w);
+	type_write(&type_tpm_running_2, run, &w);
 	write_u8(&w, 1);
 	type_write(&type_tpm_session, &session, &w);
 	write_bytes(&w, reader.at, reader.left);
@@ -856,6 +1019,9 @@ int main(void)
 		OBJECT_TEST(a_sequence_that_is_of_another_kind),
 		OBJECT_TEST(a_running_tpm_that_is_taken_away),
 		OBJECT_TEST(what_shutdown_saved_moves),
+		OBJECT_TEST(ephemeral_keys_move),
+		OBJECT_TEST(states_of_the_first_version),
+		OBJECT_TEST(numbers_come_round),
 		OBJECT_TEST(permanent_state_is_replaced),
 		OBJECT_TEST(blobs_have_a_size_and_a_kind),
 		OBJECT_TEST(a_tpm_before_startup_moves),

@@ -67,6 +67,30 @@ COMMAND_BODY(ECDH_ZGen)
 	return rc_p(1, key_ecdh(t, key, &in->inPoint.point, &out->outPoint.point));
 }
 
+/* 14.7: the secrets that two parties share by a static and an ephemeral key of each. */
+COMMAND_BODY(ZGen_2Phase)
+{
+	static const TPM2B_NAME nobody = {.size = 0};
+	const struct tpm_object *key = object_get(t, in->keyA);
+	TPMI_ECC_CURVE curve;
+	TPM_ALG_ID own;
+
+	if (!key || key->publicArea.type != TPM_ALG_ECC)
+		return RC_H(1, TPM_RC_KEY);
+	if ((key->publicArea.objectAttributes & (TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT)) !=
+	    TPMA_OBJECT_DECRYPT)
+		return RC_H(1, TPM_RC_ATTRIBUTES);
+	curve = key->publicArea.parameters.eccDetail.curveID;
+	own = key->publicArea.parameters.eccDetail.scheme.scheme;
+	if (own != TPM_ALG_NULL && own != in->inScheme)
+		return RC_P(3, TPM_RC_SCHEME);
+	TRY(rc_p(1, ecc_check_point(curve, &in->inQsB.point)));
+	TRY(rc_p(2, ecc_check_point(curve, &in->inQeB.point)));
+	TRY(rc_p(4, ephemeral_take(t, curve, &nobody, in->counter, t->frame.scalar)));
+	TRY(key_ecdh(t, key, &in->inQsB.point, &out->outZ1.point));
+	return ecc_multiply(t, curve, t->frame.scalar, &in->inQeB.point, &out->outZ2.point);
+}
+
 static void curve_number(const uint8_t *number, size_t size, TPM2B_ECC_PARAMETER *out)
 {
 	out->size = (uint16_t)size;

@@ -184,6 +184,12 @@ static const struct {
 	{TPM_CC_ECDH_KeyGen, "zPoint", RANDOM},
 	{TPM_CC_ECDH_KeyGen, "pubPoint", RANDOM},
 	{TPM_CC_ECDH_ZGen, "outPoint", KEYED},
+	{TPM_CC_ZGen_2Phase, "outZ1", KEYED},
+	{TPM_CC_ZGen_2Phase, "outZ2", RANDOM},
+	{TPM_CC_EC_Ephemeral, "Q", RANDOM},
+	{TPM_CC_Commit, "K", KEYED},
+	{TPM_CC_Commit, "L", RANDOM},
+	{TPM_CC_Commit, "E", RANDOM},
 	{TPM_CC_HMAC, "outHMAC", KEYED},
 	{TPM_CC_EncryptDecrypt, "outData", KEYED},
 	{TPM_CC_EncryptDecrypt, "ivOut", ANYTHING}, /* operations_key.c */

@@ -152,10 +152,10 @@ static bool is_other_curve(const struct question *q)
 	       (q->native & 0xFF) == (TPM_RC_CURVE | 0x40);
 }
 
-/* TDES, ECDAA, SM2, EC Schnorr, Camellia, CMAC. */
+/* TDES, SM2, EC Schnorr, ECMQV, Camellia, CMAC. */
 static bool is_there_alone(TPM_ALG_ID alg)
 {
-	return alg == 0x03 || (alg >= 0x1A && alg <= 0x1C) || alg == 0x26 || alg == 0x3F;
+	return alg == 0x03 || (alg >= 0x1B && alg <= 0x1D) || alg == 0x26 || alg == 0x3F;
 }
 
 static bool tests_other_algorithm(const struct question *q)
@@ -180,7 +180,8 @@ static bool has_other_algorithm(const struct question *q)
 		refused |= (q->native & 0xFF) == (refusals[i] | 0x40);
 	find_leaves(&l, q->p->command, r->command, r->command_len);
 	for (unsigned i = 0; i < l.count; i++)
-		found |= strncmp(l.leaf[i].type->name, "TPMI_ALG_", 9) == 0 &&
+		found |= (strncmp(l.leaf[i].type->name, "TPMI_ALG_", 9) == 0 ||
+			  l.leaf[i].type == &type_TPMI_ECC_KEY_EXCHANGE) &&
 			 is_there_alone((TPM_ALG_ID)number_at(r->command + l.leaf[i].at, 2));
 	return refused && found;
 }

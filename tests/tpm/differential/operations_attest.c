@@ -65,6 +65,10 @@ static TPMT_SIG_SCHEME scheme_for(struct world *w, const struct pair *p, unsigne
 {
 	TPMT_SIG_SCHEME scheme = {.scheme = TPM_ALG_NULL};
 
+	for (size_t i = 0; i < MAX_KEYS; i++)
+		if (w->keys[i].kind == KEY_ANONYMOUS &&
+		    w->keys[i].e.handle[NATIVE] == p->entity[n].handle[NATIVE] && chance(w, 85))
+			return anonymous_scheme(w, &w->keys[i]);
 	if (chance(w, 60))
 		return scheme;
 	for (size_t i = 0; i < MAX_KEYS; i++)

@@ -55,11 +55,22 @@ static bool is_deterministic(const struct world_key *key, const TPMT_SIGNATURE *
 	       (signature->sigAlg == TPM_ALG_HMAC && key->data.size);
 }
 
+TPMT_SIG_SCHEME anonymous_scheme(struct world *w, const struct world_key *key)
+{
+	TPMT_SIG_SCHEME scheme = {.scheme = TPM_ALG_ECDAA};
+
+	scheme.details.ecdaa.hashAlg = scheme_hash(key, TPM_ALG_SHA256);
+	scheme.details.ecdaa.count = pick_number(w);
+	return scheme;
+}
+
 static TPMT_SIG_SCHEME pick_scheme(struct world *w, const struct world_key *key)
 {
 	TPMT_SIG_SCHEME scheme = {.scheme = TPM_ALG_NULL};
 	TPM_ALG_ID type = key->public[NATIVE].type;
 
+	if (chance(w, key->kind == KEY_ANONYMOUS ? 90 : 2))
+		return anonymous_scheme(w, key);
 	if (chance(w, 55))
 		return scheme;
 	scheme.scheme = type == TPM_ALG_ECC ? TPM_ALG_ECDSA
@@ -110,7 +121,7 @@ static void sign(struct world *w)
 	use_key(&p, 0, key);
 	in->validation.tag = TPM_ST_HASHCHECK;
 	in->validation.hierarchy = TPM_RH_NULL;
-	if (key->kind == KEY_ATTEST || chance(w, 20)) {
+	if (key->public[NATIVE].objectAttributes & TPMA_OBJECT_RESTRICTED || chance(w, 20)) {
 		if (!hashed(w, alg, &made))
 			return;
 		in->digest = made.out[NATIVE].Hash.outHash;
@@ -130,7 +141,7 @@ static void sign(struct world *w)
 
 		if (key->same && is_deterministic(key, a))
 			compare_value(w, "Sign: signature", &type_TPMT_SIGNATURE, a, b, true);
-		if (!w->differs && chance(w, 50))
+		if (!w->differs && a->sigAlg != TPM_ALG_ECDAA && chance(w, 50))
 			verify_crossed(w, key, (const TPM2B_DIGEST[]){in->digest, in->digest},
 				       (const TPMT_SIGNATURE[]){*a, *b});
 	}
@@ -182,10 +193,10 @@ static void verify_wrong(struct world *w)
 		return;
 	use_key(&p, 0, key);
 	in->digest.size = 32;
-	s->sigAlg = (TPM_ALG_ID)PICK(w, TPM_ALG_ECDSA, TPM_ALG_ECDSA, TPM_ALG_HMAC, TPM_ALG_RSASSA,
-				     TPM_ALG_RSAPSS);
+	s->sigAlg = (TPM_ALG_ID)PICK(w, TPM_ALG_ECDSA, TPM_ALG_ECDSA, TPM_ALG_ECDAA, TPM_ALG_HMAC,
+				     TPM_ALG_RSASSA, TPM_ALG_RSAPSS);
 	s->signature.any.hashAlg = TPM_ALG_SHA256;
-	if (s->sigAlg == TPM_ALG_ECDSA) {
+	if (s->sigAlg == TPM_ALG_ECDSA || s->sigAlg == TPM_ALG_ECDAA) {
 		s->signature.ecdsa.signatureR.size = s->signature.ecdsa.signatureS.size =
 			(uint16_t)PICK(w, 32, 48, 31, 1);
 		pick_bytes(w, s->signature.ecdsa.signatureR.buffer, 48);

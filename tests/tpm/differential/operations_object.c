@@ -55,6 +55,12 @@ static void set_ecc(struct world *w, enum key_kind kind, TPMT_PUBLIC *t)
 		e->scheme.scheme = TPM_ALG_ECDSA;
 		e->scheme.details.ecdsa.hashAlg =
 			(TPM_ALG_ID)PICK(w, TPM_ALG_SHA256, TPM_ALG_SHA384, TPM_ALG_SHA1);
+	} else if (kind == KEY_ANONYMOUS) {
+		e->scheme.scheme = TPM_ALG_ECDAA;
+		e->scheme.details.ecdaa.hashAlg = (TPM_ALG_ID)PICK(w, TPM_ALG_SHA256, TPM_ALG_SHA1);
+		e->scheme.details.ecdaa.count = (uint16_t)pick(w, 3);
+		if (chance(w, 50))
+			t->objectAttributes |= TPMA_OBJECT_RESTRICTED;
 	} else if (kind == KEY_DECRYPT && chance(w, 30)) {
 		e->scheme.scheme = TPM_ALG_ECDH;
 		e->scheme.details.ecdh.hashAlg = TPM_ALG_SHA256;
@@ -74,6 +80,7 @@ static TPMT_PUBLIC template(struct world *w, enum key_kind kind)
 				    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT},
 		[KEY_SIGN] = {TPM_ALG_ECC, TPMA_OBJECT_SIGN},
 		[KEY_ATTEST] = {TPM_ALG_ECC, TPMA_OBJECT_SIGN | TPMA_OBJECT_RESTRICTED},
+		[KEY_ANONYMOUS] = {TPM_ALG_ECC, TPMA_OBJECT_SIGN},
 		[KEY_DECRYPT] = {TPM_ALG_ECC, TPMA_OBJECT_DECRYPT},
 		[KEY_RSA_SIGN] = {TPM_ALG_RSA, TPMA_OBJECT_SIGN},
 		[KEY_RSA_DECRYPT] = {TPM_ALG_RSA, TPMA_OBJECT_DECRYPT},
@@ -125,9 +132,9 @@ static TPMT_PUBLIC template(struct world *w, enum key_kind kind)
 static enum key_kind pick_kind(struct world *w)
 {
 	return (enum key_kind)PICK(w, KEY_STORAGE, KEY_STORAGE, KEY_STORAGE, KEY_SYM_STORAGE,
-				   KEY_DERIVATION, KEY_SIGN, KEY_SIGN, KEY_ATTEST, KEY_DECRYPT,
-				   KEY_HMAC, KEY_HMAC, KEY_SEALED, KEY_SEALED, KEY_CIPHER,
-				   KEY_CIPHER);
+				   KEY_DERIVATION, KEY_SIGN, KEY_SIGN, KEY_ATTEST, KEY_ANONYMOUS,
+				   KEY_DECRYPT, KEY_HMAC, KEY_HMAC, KEY_SEALED, KEY_SEALED,
+				   KEY_CIPHER, KEY_CIPHER);
 }
 
 /* The sensitive part as the caller gives it, and what the template must say of that. */
@@ -231,12 +238,22 @@ static void create_primary(struct world *w)
 	primary_of_kind(w, pick_kind(w));
 }
 
-/* A parent, made where there is none. */
-static struct world_key *a_parent(struct world *w, uint32_t kinds)
+/* One of the kinds, made as `kind` where there is none. */
+static struct world_key *one_of(struct world *w, uint32_t kinds, enum key_kind kind)
 {
 	if (!pick_key(w, kinds))
-		primary_of_kind(w, KEY_STORAGE);
+		primary_of_kind(w, kind);
 	return w->differs || w->diverged ? NULL : pick_key(w, kinds);
+}
+
+static struct world_key *a_parent(struct world *w, uint32_t kinds)
+{
+	return one_of(w, kinds, KEY_STORAGE);
+}
+
+struct world_key *key_of_kind(struct world *w, enum key_kind kind)
+{
+	return one_of(w, KIND(kind), kind);
 }
 
 static void fit_to_parent(struct world *w, const struct world_key *parent, TPMT_PUBLIC *t)
@@ -417,8 +434,8 @@ static void set_given(struct world_key *key, enum key_kind kind, const TPMT_PUBL
 
 static enum key_kind pick_given_kind(struct world *w)
 {
-	return (enum key_kind)PICK(w, KEY_SIGN, KEY_SIGN, KEY_DECRYPT, KEY_HMAC, KEY_HMAC,
-				   KEY_SEALED, KEY_RSA_SIGN, KEY_RSA_DECRYPT, KEY_CIPHER,
+	return (enum key_kind)PICK(w, KEY_SIGN, KEY_SIGN, KEY_ANONYMOUS, KEY_DECRYPT, KEY_HMAC,
+				   KEY_HMAC, KEY_SEALED, KEY_RSA_SIGN, KEY_RSA_DECRYPT, KEY_CIPHER,
 				   KEY_CIPHER);
 }
 

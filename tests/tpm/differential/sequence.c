@@ -3,9 +3,9 @@
 #include <inttypes.h>
 
 static const struct operation *const tables[] = {
-	operations_power,     operations_object,   operations_key,   operations_session,
-	operations_policy,    operations_deferred, operations_nv,    operations_pcr,
-	operations_hierarchy, operations_context,  operations_attest};
+	operations_power,     operations_object,   operations_key,    operations_session,
+	operations_policy,    operations_deferred, operations_nv,     operations_pcr,
+	operations_hierarchy, operations_context,  operations_attest, operations_ephemeral};
 #define TABLES (sizeof tables / sizeof *tables)
 
 static const struct operation *by_name(const char *name)

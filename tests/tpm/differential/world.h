@@ -31,6 +31,7 @@ enum side { NATIVE, OTHER, SIDES };
 #define MAX_INDICES   5
 #define MAX_STORED    5 /* created, not loaded */
 #define MAX_CONTEXTS  4
+#define MAX_NUMBERS   4 /* of ephemeral keys, the last ones */
 #define LOCKOUT_TRIES 6
 #define MAX_EXPLAINED 80
 #define CLOCK_UPDATE  (1u << 22) /* milliseconds: the native TPM_PT_CLOCK_UPDATE; 4096 there */
@@ -51,7 +52,8 @@ enum key_kind {
 	KEY_SYM_STORAGE,
 	KEY_DERIVATION,
 	KEY_SIGN,
-	KEY_ATTEST, /* restricted */
+	KEY_ATTEST,    /* restricted */
+	KEY_ANONYMOUS, /* ECDAA */
 	KEY_DECRYPT,
 	KEY_RSA_SIGN,
 	KEY_RSA_DECRYPT,
@@ -60,10 +62,12 @@ enum key_kind {
 	KEY_CIPHER, /* symmetric, of any mode */
 	KEY_KINDS
 };
-#define KIND(kind)  (1u << (kind))
-#define ANY_PARENT  (KIND(KEY_STORAGE) | KIND(KEY_SYM_STORAGE))
-#define ANY_SIGNING (KIND(KEY_SIGN) | KIND(KEY_ATTEST) | KIND(KEY_RSA_SIGN) | KIND(KEY_HMAC))
-#define ANY_KEY     (~KIND(KEY_NONE))
+#define KIND(kind) (1u << (kind))
+#define ANY_PARENT (KIND(KEY_STORAGE) | KIND(KEY_SYM_STORAGE))
+#define ANY_SIGNING                                                                                \
+	(KIND(KEY_SIGN) | KIND(KEY_ATTEST) | KIND(KEY_ANONYMOUS) | KIND(KEY_RSA_SIGN) |            \
+	 KIND(KEY_HMAC))
+#define ANY_KEY (~KIND(KEY_NONE))
 
 struct world_key {
 	enum key_kind kind;
@@ -116,6 +120,8 @@ struct world {
 	struct world_index indices[MAX_INDICES];
 	struct world_stored stored[MAX_STORED];
 	struct world_context contexts[MAX_CONTEXTS];
+	uint16_t numbers[MAX_NUMBERS]; /* of ephemeral keys, on both sides */
+	unsigned numbers_made;
 	TPM2B_AUTH owner, endorsement, platform, lockout; /* authValues */
 	bool policies[4];  /* the hierarchy has the common policy: in the order above */
 	unsigned guests;   /* transient objects that are not among the keys */
@@ -161,7 +167,8 @@ struct operation {
 /* One table for each chapter of Part 3; a name of NULL ends it. */
 extern const struct operation operations_power[], operations_object[], operations_key[],
 	operations_session[], operations_policy[], operations_deferred[], operations_nv[],
-	operations_pcr[], operations_hierarchy[], operations_context[], operations_attest[];
+	operations_pcr[], operations_hierarchy[], operations_context[], operations_attest[],
+	operations_ephemeral[];
 
 /** Fresh TPMs, started, with the same PCR banks and dictionary attack parameters. */
 void world_begin(struct world *w);
@@ -194,6 +201,8 @@ TPM_HANDLE pick_hierarchy(struct world *w);
 TPML_PCR_SELECTION pick_pcrs(struct world *w);
 /** A key of one of the kinds; NULL: there is none. */
 struct world_key *pick_key(struct world *w, uint32_t kinds);
+/** A key of this kind, made where there is none; NULL: could not be made. */
+struct world_key *key_of_kind(struct world *w, enum key_kind kind);
 /** A place for one more key; a transient one is flushed where there is no room. */
 struct world_key *room_for_key(struct world *w);
 /** A symmetric key, made where there is none; NULL: could not be. */
@@ -202,6 +211,12 @@ struct world_session *pick_session(struct world *w, TPM_SE type);
 struct world_index *pick_index(struct world *w);
 struct world_key *key_named(struct world *w, const TPM2B_NAME *name);
 bool key_is_transient(const struct world_key *key);
+/** The number of an ephemeral key that was made, or perhaps not. */
+uint16_t pick_number(struct world *w);
+/** A point, now and then of no curve. */
+TPMS_ECC_POINT pick_point(struct world *w, TPMI_ECC_CURVE curve);
+/** The scheme of an anonymous key, with a number. */
+TPMT_SIG_SCHEME anonymous_scheme(struct world *w, const struct world_key *key);
 /** Handle and name of an object that both have just made with these public areas. */
 void key_set(struct world *w, struct world_key *key, TPM_HANDLE native, TPM_HANDLE other);
 void key_flush(struct world *w, struct world_key *key);
