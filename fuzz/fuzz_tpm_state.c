@@ -31,8 +31,10 @@ static void make_objects(void)
 {
 	struct HashSequenceStart_in hash = {.hashAlg = TPM_ALG_SHA256};
 	struct EvictControl_in evict = {.auth = TPM_RH_OWNER, .persistentHandle = PERSISTENT_FIRST};
+	struct EC_Ephemeral_in ephemeral = {.curveID = TPM_ECC_NIST_P256};
 	TPM2B_PUBLIC template = bench_template(TPM_ALG_ECC, BENCH_STORAGE);
 
+	CHECK(bench_run(TPM_CC_EC_Ephemeral, &ephemeral, NULL) == 0);
 	evict.objectHandle = bench_primary(TPM_RH_OWNER, &template, NULL);
 	CHECK(bench_run(TPM_CC_EvictControl, &evict, NULL) == 0);
 	template = bench_template(TPM_ALG_KEYEDHASH, TPMA_OBJECT_SIGN);

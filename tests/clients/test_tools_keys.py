@@ -2,6 +2,7 @@
 import hashlib
 import hmac
 import os
+import sys
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -150,6 +151,85 @@ def test_ecdh_agrees_with_openssl(direct, kind, curve):
     assert direct.read("z")[4:4 + size] == mine.exchange(ec.ECDH(), ephemeral)
     direct.write("mine", point(mine.public_key().public_numbers(), size)[:-1] + b"\0")
     direct("ecdhzgen -Q -c key -u mine -o z", fails="0x1E7")  # TPM_RC_ECC_POINT
+
+
+def coordinates(bytes_):
+    """Those of a TPM2B_ECC_POINT, or of a TPMS_ECC_POINT."""
+    if len(bytes_) == 2 + int.from_bytes(bytes_[:2], "big"):
+        bytes_ = bytes_[2:]
+    n = int.from_bytes(bytes_[:2], "big")
+    return int.from_bytes(bytes_[2:2 + n], "big"), int.from_bytes(bytes_[4 + n:], "big")
+
+
+def counter(tools, name):
+    """Of a file with a UINT16; the tools write it as the machine has it."""
+    return int.from_bytes(tools.read(name), sys.byteorder)
+
+
+@pytest.mark.parametrize("kind,curve", [("ecc256", ec.SECP256R1()), ("ecc384", ec.SECP384R1())])
+def test_a_key_exchange_in_two_phases_agrees_with_openssl(direct, kind, curve):
+    size = curve.key_size // 8
+    primary(direct)
+    key(direct, f"{kind}:ecdh", options="-a sensitivedataorigin|userwithauth|decrypt")
+    static, ephemeral = ec.generate_private_key(curve), ec.generate_private_key(curve)
+    direct.write("static", point(static.public_key().public_numbers(), size))
+    direct.write("ephemeral", point(ephemeral.public_key().public_numbers(), size))
+    direct(f"ecephemeral -Q -u theirs -t counter {kind}")
+    theirs = ec.EllipticCurvePublicNumbers(*coordinates(direct.read("theirs")), curve).public_key()
+    command = (f"zgen2phase -Q -c key -t {counter(direct, 'counter')} --static-public static "
+               "--ephemeral-public ephemeral --output-Z1 z1 --output-Z2 z2")
+    direct(command)
+    shared = static.exchange(ec.ECDH(), serialization.load_pem_public_key(direct.read("key.pem")))
+    assert coordinates(direct.read("z1"))[0] == int.from_bytes(shared, "big")
+    assert coordinates(direct.read("z2"))[0] == int.from_bytes(ephemeral.exchange(ec.ECDH(), theirs), "big")
+    direct(command, fails="0x4C4")  # once: TPM_RC_VALUE
+
+
+# ---- anonymous signatures ----
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N = 2**256 - 2**224 + 2**192 - 89188191075325690597107910205041859247
+G = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+
+
+def add(a, b):
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % P == 0:
+            return None
+        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def times(n, a):
+    product = None
+    for bit in bin(n)[2:]:
+        product = add(product, product)
+        product = add(product, a) if bit == "1" else product
+    return product
+
+
+def test_an_anonymous_signature_fits_its_commitment(direct):
+    """s * G = r * G + T * Q, where tpm2_commit gave r * G, and T is the hash of nonce and digest."""
+    primary(direct)
+    key(direct, "ecc256:ecdaa", options=f"-a {SIGNING}")
+    direct("commit -Q -c key -t counter -u commitment --eccpoint-K k --eccpoint-L l")
+    digest = hashlib.sha256(b"a message").digest()
+    direct.write("digest", digest)
+    direct(f"sign -Q -c key -g sha256 -s ecdaa --commit-index {counter(direct, 'counter')} -d -o sig digest")
+    signature = direct.read("sig")  # a TPMT_SIGNATURE
+    assert signature[:4] == bytes.fromhex("001A000B")
+    n = int.from_bytes(signature[4:6], "big")
+    nonce, s = signature[6:6 + n], int.from_bytes(signature[8 + n:], "big")
+    challenge = int.from_bytes(hashlib.sha256(nonce + digest).digest(), "big") % N
+    public = serialization.load_pem_public_key(direct.read("key.pem")).public_numbers()
+    assert times(s, G) == add(coordinates(direct.read("commitment")), times(challenge, (public.x, public.y)))
+    direct(f"sign -Q -c key -g sha256 -s ecdaa --commit-index {counter(direct, 'counter')} -d -o sig digest", fails="0x84")
 
 
 # ---- symmetric ciphers ----
