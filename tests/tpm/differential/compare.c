@@ -106,6 +106,16 @@ static void compare_fields(struct world *w, const char *what, const struct field
 	}
 }
 
+/* The nonce of an ECDAA signature has no leading zeros there. */
+static bool is_shorter_nonce(const struct type *type, const TPMT_SIGNATURE *a,
+			     const TPMT_SIGNATURE *b)
+{
+	return type == &type_TPMT_SIGNATURE && a->sigAlg == TPM_ALG_ECDAA &&
+	       b->sigAlg == TPM_ALG_ECDAA &&
+	       b->signature.ecdaa.signatureR.size < a->signature.ecdaa.signatureR.size &&
+	       b->signature.ecdaa.signatureR.buffer[0] != 0;
+}
+
 void compare_value(struct world *w, const char *what, const struct type *type, const void *a,
 		   const void *b, bool values)
 {
@@ -113,6 +123,8 @@ void compare_value(struct world *w, const char *what, const struct type *type, c
 	size_t at;
 
 	type = type_resolve(type);
+	if (is_shorter_nonce(type, a, b))
+		return;
 	switch (type->kind) {
 	case TYPE_BUFFER:
 	case TYPE_SELECT:
