@@ -46,6 +46,12 @@ struct cvtpm_platform {
 	 * take longer than some milliseconds. May be NULL, which means never. */
 	bool (*cancelled)(void *context);
 
+	/* True while a person is physically present (Part 3, 26.2 and 23.12), as a
+	 * button or the host's operator would say; nothing that a guest can reach may
+	 * make it true. Asked when a command or a policy wants it. May be NULL, which
+	 * means never. */
+	bool (*physical_presence)(void *context);
+
 	/* Where state is kept. Never NULL: an ephemeral TPM has a memory store. */
 	struct cvtpm_store *store;
 };

@@ -13,7 +13,7 @@
  *                 header; locality 0. What arrives from several clients runs in
  *                 the order of arrival. No resource manager: handles are shared.
  *     mssim       the TCG reference simulator's protocol on two ports; all of
- *                 the platform's authority, locality 4 included
+ *                 the platform's authority, locality 4 and physical presence included
  *     control     swtpm's control channel, which QEMU's emulator backend speaks
  *                 (docs/control.md); all of the platform's authority. The TPM is
  *                 off until its INIT. Commands come on the descriptor that it
@@ -184,6 +184,11 @@ struct cvtpm_serve_config {
 	/* Set when the server is asked to stop before it is ready; what
 	 * platform->cancelled should look at. May be NULL. */
 	atomic_bool *cancelled;
+
+	/* Set while a client of the simulator's protocol asserts physical presence, with
+	 * its signals PHYS_PRES_ON and _OFF; what platform->physical_presence should look
+	 * at. Nothing else here sets it. May be NULL: the signals change nothing. */
+	atomic_bool *physical_presence;
 };
 
 /** Serves until it is told to stop; 0 then. Every error has been logged in one

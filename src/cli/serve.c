@@ -411,6 +411,7 @@ int cmd_serve(int argc, char **argv)
 		o.serve.ready = say_ready;
 		o.serve.context = &o;
 		o.serve.cancelled = &tpm.cancelled;
+		o.serve.physical_presence = &tpm.physical_presence;
 		status = cvtpm_serve(&o.serve) < 0 ? CLI_FAULT : CLI_YES;
 	}
 	cli_tpm_close(&tpm);

@@ -77,6 +77,13 @@ static bool platform_cancelled(void *context)
 	return atomic_load(&tpm->cancelled);
 }
 
+static bool platform_physical_presence(void *context)
+{
+	struct cli_tpm *tpm = context;
+
+	return atomic_load(&tpm->physical_presence);
+}
+
 /* ---- where reports come from ---- */
 
 static int open_lab(struct cli_tpm *tpm, const char *dir)
@@ -318,7 +325,8 @@ void cli_tpm_begin(struct cli_tpm *tpm, const struct tpm_options *options)
 			     .clock_ms = platform_clock_ms,
 			     .time_of_day = platform_time_of_day,
 			     .log = platform_log,
-			     .cancelled = platform_cancelled},
+			     .cancelled = platform_cancelled,
+			     .physical_presence = platform_physical_presence},
 		.config = {.engine = options->engine,
 			   .eks = options->eks,
 			   .pcr_banks = options->pcr_banks,

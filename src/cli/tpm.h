@@ -20,7 +20,8 @@ struct cli_tpm {
 	bool ca_has_spoken; /* it has said why it cannot be used */
 	struct cvtpm_amdsp_lab *lab;
 	struct cvtpm_snp_provider *provider;
-	atomic_bool cancelled; /* platform.cancelled */
+	atomic_bool cancelled;         /* platform.cancelled */
+	atomic_bool physical_presence; /* platform.physical_presence */
 	bool errors_only;
 };
 

@@ -282,8 +282,10 @@ static TPM_RESULT on_get_locality(TPM_MODIFIER_INDICATOR *locality, uint32_t num
 
 static TPM_RESULT on_get_physical_presence(TPM_BOOL *presence, uint32_t number)
 {
+	const struct cvtpm_platform *platform = instance()->platform;
+
 	(void)number;
-	*presence = FALSE;
+	*presence = platform->physical_presence && platform->physical_presence(platform->context);
 	return TPM_SUCCESS;
 }
 

@@ -1,9 +1,9 @@
 /*
  * The simulator protocol's meaning: what each request of mssim_protocol.h does.
  *
- * Its peer has platform authority: power, resets, cancel, locality 4 and the
- * hash signals are its to use. What the simulator can do to its host's hardware
- * and an engine cannot (NV availability, physical presence, firmware hashes) is
+ * Its peer has platform authority: power, resets, cancel, locality 4, physical
+ * presence and the hash signals are its to use. What the simulator can do to its
+ * host's hardware and an engine cannot (NV availability, firmware hashes) is
  * acknowledged as the protocol wants, changes nothing, and is logged.
  */
 #include "cvtpm/err.h"
@@ -19,8 +19,10 @@
 #define ACK            0
 #define NOT_DONE       1
 
-/* Endpoint flags of REMOTE_HANDSHAKE: platform port, raw mode, no NV control. */
-#define ENDPOINT_FLAGS (0x01 | 0x04 | 0x40)
+/* Endpoint flags of REMOTE_HANDSHAKE: platform port, raw mode, no NV control; and where it
+ * can be asserted, physical presence. */
+#define ENDPOINT_FLAGS    (0x01 | 0x04 | 0x40)
+#define ENDPOINT_PRESENCE 0x08
 
 /* ---- on the worker's thread ---- */
 
@@ -160,12 +162,26 @@ static enum client_step begin_hash_data(struct client *c, const struct mssim_req
 	return request->value ? CLIENT_ANSWERED : acknowledge(c);
 }
 
+/* A line, as CANCEL is: it stays as it is until the next signal, whoever has sent it. */
+static enum client_step set_presence(struct client *c, const struct mssim_request *request)
+{
+	struct server *server = c->server;
+
+	if (!server->config->physical_presence)
+		return without_effect(c, request);
+	record_event(server->config->trace ? &server->record : NULL, request->number);
+	atomic_store(server->config->physical_presence,
+		     request->number == MSSIM_SIGNAL_PHYS_PRES_ON);
+	return acknowledge(c);
+}
+
 static enum client_step shake_hands(struct client *c, const struct mssim_request *request)
 {
 	if (request->value == 0)
 		return CLIENT_ENDS;
 	client_put_u32(c, SERVER_VERSION);
-	client_put_u32(c, ENDPOINT_FLAGS);
+	client_put_u32(c, c->server->config->physical_presence ? ENDPOINT_FLAGS | ENDPOINT_PRESENCE
+							       : ENDPOINT_FLAGS);
 	return acknowledge(c);
 }
 
@@ -206,11 +222,13 @@ static enum client_step begin(struct client *c, const struct mssim_request *requ
 		client_put_u32(c, 0); /* no engine has authenticated countdown timers */
 		return acknowledge(c);
 
-	case MSSIM_SIGNAL_NV_ON: /* what is always on needs no word */
+	case MSSIM_SIGNAL_PHYS_PRES_ON:
 	case MSSIM_SIGNAL_PHYS_PRES_OFF:
+		return set_presence(c, request);
+
+	case MSSIM_SIGNAL_NV_ON: /* what is always on needs no word */
 		return acknowledge(c);
 	case MSSIM_SIGNAL_NV_OFF:
-	case MSSIM_SIGNAL_PHYS_PRES_ON:
 	case MSSIM_SIGNAL_KEY_CACHE_ON:
 	case MSSIM_SIGNAL_KEY_CACHE_OFF:
 	case MSSIM_SET_ALTERNATIVE_RESULT:

@@ -62,6 +62,12 @@ const char *mssim_name(uint32_t number)
 	return row ? row->name : "?";
 }
 
+bool mssim_ends_what_is_loaded(uint32_t number)
+{
+	return number == MSSIM_SIGNAL_POWER_ON || number == MSSIM_SIGNAL_POWER_OFF ||
+	       number == MSSIM_SIGNAL_RESET || number == MSSIM_SIGNAL_RESTART;
+}
+
 static enum mssim_kind look_command(const uint8_t *in, size_t len, size_t max_command,
 				    struct mssim_request *request)
 {

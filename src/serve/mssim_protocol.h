@@ -8,6 +8,7 @@
 #ifndef CVTPM_SERVE_MSSIM_PROTOCOL_H
 #define CVTPM_SERVE_MSSIM_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +71,9 @@ struct mssim_request {
  *  `max_command` bytes. */
 enum mssim_kind mssim_look(enum mssim_port port, const uint8_t *in, size_t len, size_t max_command,
 			   struct mssim_request *request);
+
+/** Is nothing loaded behind it: power on and off, resets? */
+bool mssim_ends_what_is_loaded(uint32_t number);
 
 /** The name of a number, for the log; "?" for one that is none. */
 const char *mssim_name(uint32_t number);

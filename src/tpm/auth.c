@@ -318,6 +318,9 @@ static tpm_rc check_authorisation(struct tpm *t, unsigned n, enum role role)
 
 	if (!entity_is_whole(t, fs->entity))
 		return TPM_RC_AUTH_UNAVAILABLE;
+	if (fs->entity == TPM_RH_PLATFORM && presence_required(t, t->frame.command) &&
+	    !presence_asserted(t))
+		return TPM_RC_PP;
 	if (!s)
 		fs->with_auth = true;
 	else if (policy)

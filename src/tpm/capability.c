@@ -251,7 +251,19 @@ static bool next_command(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, 
 	return true;
 }
 
-/* No command wants physical presence, none is audited, there is no countdown timer. */
+static bool next_pp_command(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, uint32_t n)
+{
+	const struct command *command = command_from(*key);
+
+	while (command && !presence_required(t, command))
+		command = command_from(command->code + 1);
+	if (!command)
+		return false;
+	*key = data->ppCommands.commandCodes[n] = command->code;
+	return true;
+}
+
+/* No command is audited, there is no countdown timer. */
 static bool next_of_none(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, uint32_t n)
 {
 	(void)t, (void)key, (void)data, (void)n;
@@ -431,7 +443,7 @@ static const struct group {
 	{TPM_CAP_ALGS, (MAX_CAP_DATA - 8) / 6, next_alg},
 	{TPM_CAP_HANDLES, (MAX_CAP_DATA - 8) / 4, next_handle},
 	{TPM_CAP_COMMANDS, (MAX_CAP_DATA - 8) / 4, next_command},
-	{TPM_CAP_PP_COMMANDS, 0, next_of_none},
+	{TPM_CAP_PP_COMMANDS, (MAX_CAP_DATA - 8) / 4, next_pp_command},
 	{TPM_CAP_AUDIT_COMMANDS, 0, next_of_none},
 	{TPM_CAP_TPM_PROPERTIES, (MAX_CAP_DATA - 8) / 8, next_property},
 	{TPM_CAP_PCR_PROPERTIES, (MAX_CAP_DATA - 8) / 8, next_pcr_property},

@@ -39,10 +39,7 @@ const struct command *const commands[] = {
 
 const size_t command_count = sizeof commands / sizeof *commands;
 
-/* Part 2, 6.5.2: the codes are 0x11F and a hundred behind it. */
-#define FIRST_CODE 0x11Fu
-
-#define COMMAND(name, code, ...) [code - FIRST_CODE] = &command_##name,
+#define COMMAND(name, code, ...) [code - TPM_CC_FIRST] = &command_##name,
 static const struct command *const by_code[] = {
 #include "tpm/commands.def"
 };
@@ -50,7 +47,7 @@ static const struct command *const by_code[] = {
 
 const struct command *command_find(TPM_CC code)
 {
-	const TPM_CC at = code - FIRST_CODE;
+	const TPM_CC at = code - TPM_CC_FIRST;
 
 	return at < sizeof by_code / sizeof *by_code ? by_code[at] : NULL;
 }

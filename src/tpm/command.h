@@ -29,7 +29,13 @@ enum {
 	CC_NO_SESSIONS = 1 << 4,
 	CC_EARLY = 1 << 5,
 	CC_FAILURE = 1 << 6,
+	CC_PP = 1 << 7,
+	CC_PP_ALWAYS = 1 << 8,
 };
+
+/* Part 2, 6.5.2: all codes are from here to there. */
+#define TPM_CC_FIRST 0x11Fu
+#define TPM_CC_LAST  0x19Au
 
 struct command_handle {
 	const struct type *type; /* NULL: no more handles */

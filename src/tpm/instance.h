@@ -73,7 +73,8 @@ enum {
 	SESSION_PCR = 1 << 8,        /* pcrCounter counts */
 	SESSION_NV_WRITTEN = 1 << 9, /* PolicyNvWritten was used; the next bit is what it wants */
 	SESSION_NV_WRITTEN_STATE = 1 << 10,
-	SESSION_TIMEOUT = 1 << 11, /* timeout counts */
+	SESSION_TIMEOUT = 1 << 11,  /* timeout counts */
+	SESSION_PRESENCE = 1 << 12, /* PolicyPhysicalPresence */
 };
 
 /* tpm_session.digestKind */
@@ -121,14 +122,15 @@ enum {
 	RECORD_SETTINGS = 1 << 5,
 	RECORD_LOCKOUT = 1 << 6,
 	RECORD_RUN = 1 << 7,
-	RECORD_SAVED = 1 << 8, /* what TPM2_Shutdown(STATE) keeps */
+	RECORD_SAVED = 1 << 8,    /* what TPM2_Shutdown(STATE) keeps */
+	RECORD_PRESENCE = 1 << 9, /* there once TPM2_PP_Commands was used */
 };
 
 #define JOURNAL_SIZE 8192
 
 /* One commit: the records' keys and bytes. The largest are TPM2_Shutdown(STATE), with the
  * public areas of all indices, and the first write to an index of the largest size. */
-#define MAX_CHANGES     (2 * (9 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)) /* blob.c: old and new */
+#define MAX_CHANGES     (2 * (10 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)) /* blob.c: old and new */
 #define RECORD_KEY_SIZE 24
 #define COMMIT_SIZE     (40 * 1024)
 
@@ -201,6 +203,7 @@ struct tpm {
 	uint32_t dirty; /* RECORD_* */
 	struct tpm_hierarchy hierarchy[HIERARCHIES];
 	struct tpm_settings settings;
+	tpm_command_set pp_commands; /* that want physical presence (presence.c) */
 	struct tpm_pcrs pcrs;
 	TPML_PCR_SELECTION pcr_banks; /* in use since _TPM_Init: one for each hash algorithm */
 	bool pcr_allocated; /* TPM2_PCR_Allocate since _TPM_Init: no TPM2_Shutdown(STATE) */

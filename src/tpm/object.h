@@ -113,6 +113,15 @@ tpm_rc protect_duplicate(struct tpm *t, const struct tpm_object *new_parent, con
 tpm_rc protect_import(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
 		      const TPMT_SYM_DEF_OBJECT *inner, const TPM2B_DATA *inner_key,
 		      const TPM2B_DIGEST *seed, TPM2B_PRIVATE *in, TPM2B_SENSITIVE *sensitive);
+/** The outer wrapper of a duplication blob alone (Part 3, 13.2): opened in place, `plain` is
+ *  what is in it; and put around `plain` under a fresh seed, or none where `new_parent` is NULL.
+ *  TPM_RC_INTEGRITY and unmarshalling codes; TPM_RC_VALUE: there is no room for it. */
+tpm_rc protect_outer_open(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
+			  const TPM2B_DIGEST *seed, TPM2B_PRIVATE *blob,
+			  struct cvtpm_octets *plain);
+tpm_rc protect_outer_close(struct tpm *t, const struct tpm_object *new_parent,
+			   const TPM2B_NAME *name, struct cvtpm_octets plain, TPM2B_PRIVATE *out,
+			   TPM2B_ENCRYPTED_SECRET *seed);
 /** Credential blobs under a seed that secret_make() or secret_recover() gave (Part 1, 24). */
 tpm_rc protect_credential(struct tpm *t, const struct tpm_object *key, const TPM2B_NAME *name,
 			  const TPM2B_DIGEST *seed, const TPM2B_DIGEST *credential,

@@ -258,6 +258,8 @@ tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role rol
 		return TPM_RC_EXPIRED;
 	TRY(check_command(t, s, role));
 	TRY(check_locality(t, s));
+	if (s->bits & SESSION_PRESENCE && !presence_asserted(t))
+		return TPM_RC_PP;
 	TRY(check_digest(t, s));
 	return check_written(t, s, fs->entity);
 }

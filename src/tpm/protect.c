@@ -246,6 +246,44 @@ static tpm_rc inner_wrap(struct tpm *t, const TPMT_SYM_DEF_OBJECT *inner, const 
 	return TPM_RC_SUCCESS;
 }
 
+/* ---- duplication: the outer wrapper alone ---- */
+
+tpm_rc protect_outer_open(struct tpm *t, const struct tpm_object *parent, const TPM2B_NAME *name,
+			  const TPM2B_DIGEST *seed, TPM2B_PRIVATE *blob, struct cvtpm_octets *plain)
+{
+	struct wrapper w = {&parent->publicArea, OCTETS(*seed), name};
+	struct reader r;
+
+	TRY(outer_open(t, &w, false, blob->buffer, blob->size, &r));
+	*plain = (struct cvtpm_octets){r.at, r.left};
+	return TPM_RC_SUCCESS;
+}
+
+tpm_rc protect_outer_close(struct tpm *t, const struct tpm_object *new_parent,
+			   const TPM2B_NAME *name, struct cvtpm_octets plain, TPM2B_PRIVATE *out,
+			   TPM2B_ENCRYPTED_SECRET *seed)
+{
+	TPM2B_DIGEST *secret = &t->frame.scratch;
+	struct wrapper w = {NULL, {NULL, 0}, name};
+	size_t room = 0;
+
+	if (new_parent) {
+		w.protector = &new_parent->publicArea;
+		room = outer_room(&w, false);
+	}
+	if (plain.len > sizeof out->buffer - room)
+		return TPM_RC_VALUE;
+	memcpy(out->buffer + room, plain.at, plain.len);
+	out->size = (uint16_t)(room + plain.len);
+	if (!new_parent)
+		return TPM_RC_SUCCESS;
+	TRY(secret_make(t, new_parent, "DUPLICATE", secret, seed));
+	w.seed = OCTETS(*secret);
+	return outer_close(t, &w, false, out->buffer, plain.len);
+}
+
+/* ---- duplication: both ---- */
+
 tpm_rc protect_duplicate(struct tpm *t, const struct tpm_object *new_parent, const TPM2B_NAME *name,
 			 const TPMT_SYM_DEF_OBJECT *inner, TPM2B_DATA *inner_key,
 			 const TPMT_SENSITIVE *sensitive, TPM2B_PRIVATE *out,

@@ -5,6 +5,7 @@
  *     tpm/settings             tpm_settings
  *     tpm/lockout              tpm_lockout
  *     tpm/run                  tpm_run; there is a TPM if there is this
+ *     tpm/presence             tpm_command_set, of TPM2_PP_Commands; none is an empty set
  *     tpm/saved                tpm_saved, for a resume or restart
  *     tpm/nv/01c00002          tpm_nv_record, by index
  *     tpm/data/01c00002        the index's data
@@ -41,8 +42,12 @@ static const struct fixed_record {
 	{"tpm/settings", &type_tpm_settings, offsetof(struct tpm, settings), RECORD_SETTINGS},
 	{"tpm/lockout", &type_tpm_lockout, offsetof(struct tpm, lockout), RECORD_LOCKOUT},
 	{"tpm/run", &type_tpm_run, offsetof(struct tpm, run), RECORD_RUN},
+	{"tpm/presence", &type_tpm_command_set, offsetof(struct tpm, pp_commands), RECORD_PRESENCE},
 };
 #define FIXED_RECORDS (sizeof fixed_records / sizeof *fixed_records)
+
+/* Written when they are first changed: without one, all of its value is zero. */
+#define OPTIONAL_RECORDS RECORD_PRESENCE
 
 /* ---- keys ---- */
 
@@ -419,7 +424,8 @@ int state_check_whole(struct tpm *t, size_t count)
 	size_t indices = 0, objects = 0, memory = 0;
 
 	for (size_t i = 0; i < FIXED_RECORDS; i++)
-		if (!find_change(t, count, fixed_records[i].key))
+		if (!(fixed_records[i].bit & OPTIONAL_RECORDS) &&
+		    !find_change(t, count, fixed_records[i].key))
 			return CVTPM_ERR_FORMAT;
 	for (size_t i = 0; i < count; i++) {
 		const struct cvtpm_change *change = &t->commit.changes[i];
@@ -467,6 +473,19 @@ static int state_make(struct tpm *t)
 	return state_commit(t);
 }
 
+static int load_fixed(struct tpm *t, const struct fixed_record *record)
+{
+	uint8_t *value = (uint8_t *)t + record->offset;
+	int err = get_record(t, record->key, record->type, value, 0);
+
+	if (err != CVTPM_ERR_NOT_FOUND)
+		return err;
+	if (!(record->bit & OPTIONAL_RECORDS))
+		return CVTPM_ERR_FORMAT;
+	memset(value, 0, record->type->size);
+	return 0;
+}
+
 int state_load(struct tpm *t, bool *is_new)
 {
 	int err = get_record(t, "tpm/run", &type_tpm_run, &t->run, 0);
@@ -474,12 +493,8 @@ int state_load(struct tpm *t, bool *is_new)
 	*is_new = err == CVTPM_ERR_NOT_FOUND;
 	if (*is_new)
 		return state_make(t);
-	for (size_t i = 0; i < FIXED_RECORDS; i++) {
-		err = get_record(t, fixed_records[i].key, fixed_records[i].type,
-				 (uint8_t *)t + fixed_records[i].offset, 0);
-		if (err)
-			return err == CVTPM_ERR_NOT_FOUND ? CVTPM_ERR_FORMAT : err;
-	}
+	for (size_t i = 0; i < FIXED_RECORDS; i++)
+		CVTPM_TRY(load_fixed(t, &fixed_records[i]));
 	CVTPM_TRY(load_entries(t, KEY_NV, load_index));
 	CVTPM_TRY(load_entries(t, KEY_OBJECT, load_object));
 	undo_forget(t);

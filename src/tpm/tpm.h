@@ -229,8 +229,17 @@ tpm_rc policy_check_parameters(struct tpm *t, const struct tpm_session *s, const
 /** Is `a operation b` true (Part 2, 6.8)? */
 bool policy_compare(TPM_EO operation, const uint8_t *a, const uint8_t *b, size_t size);
 /** Are policyDigest and the deferred assertions of the session true of the running command, for
- *  fs->entity? TPM_RC_POLICY_FAIL, _POLICY_CC, _EXPIRED, _PCR_CHANGED, _LOCALITY, _MODE. */
+ *  fs->entity? TPM_RC_POLICY_FAIL, _POLICY_CC, _EXPIRED, _PCR_CHANGED, _LOCALITY, _PP, _MODE. */
 tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role role);
+
+/* ---- presence.c (Part 3, 26.2) ---- */
+
+/** Does the platform say that somebody is there? */
+bool presence_asserted(struct tpm *t);
+/** Does the command want that where TPM_RH_PLATFORM authorises it? */
+bool presence_required(struct tpm *t, const struct command *command);
+/** That it does, or not; a code that may not be in the list is passed over. Notes nothing. */
+void presence_require(struct tpm *t, TPM_CC code, bool required);
 
 /* ---- lockout.c (Part 1, 19.8) ---- */
 

@@ -217,15 +217,13 @@ static const struct trace_word pcr_properties[] = {
 
 /* Part 2, 6.5.2: commands of the specification that this engine does not have. */
 static const struct trace_word other_commands[] = {
-	{0x12C, "TPM2_PP_Commands"},
 	{0x12F, "TPM2_FieldUpgradeStart"},
 	{0x133, "TPM2_GetCommandAuditDigest"},
+	{0x13F, "TPM2_SetAlgorithmSet"},
 	{0x140, "TPM2_SetCommandCodeAuditStatus"},
 	{0x141, "TPM2_FieldUpgradeData"},
 	{0x14D, "TPM2_GetSessionAuditDigest"},
-	{0x152, "TPM2_Rewrap"},
 	{0x179, "TPM2_FirmwareRead"},
-	{0x187, "TPM2_PolicyPhysicalPresence"},
 	{0x18B, "TPM2_Commit"},
 	{0x18D, "TPM2_ZGen_2Phase"},
 	{0x18E, "TPM2_EC_Ephemeral"},

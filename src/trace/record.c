@@ -5,6 +5,7 @@
 #include "cvtpm/err.h"
 #include "serve/frame.h"
 #include "serve/log.h"
+#include "serve/mssim_protocol.h"
 #include "trace/message.h"
 #include "trace/pcap.h"
 
@@ -331,7 +332,8 @@ void record_event(struct record *r, uint32_t number)
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	*r->context = (struct trace_context){0}; /* nothing that was loaded is */
+	if (mssim_ends_what_is_loaded(number))
+		*r->context = (struct trace_context){0};
 	r->events.platform = true;
 	begin_way(r, &r->events, 0);
 	frame_put_u32(frame + FRAME_HEAD, number);

@@ -72,7 +72,8 @@ int record_open(struct record *r, const char *path, bool secrets,
 /** Says what is missing, if something is. Nothing happens where nothing is open. */
 void record_close(struct record *r);
 
-/** Power or a reset, as a number of the simulator's protocol (MSSIM_SIGNAL_POWER_ON ...). */
+/** Power, a reset or physical presence, as a number of the simulator's protocol
+ *  (MSSIM_SIGNAL_POWER_ON ...). */
 void record_event(struct record *r, uint32_t number);
 
 /** A command, before it runs, and the response to that command. A full disk is logged, once,

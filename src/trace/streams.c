@@ -268,12 +268,6 @@ static bool take_raw(struct streams *s, struct connection *c, unsigned half, int
 	return true;
 }
 
-static bool ends_what_is_loaded(uint32_t number)
-{
-	return number == MSSIM_SIGNAL_POWER_ON || number == MSSIM_SIGNAL_RESET ||
-	       number == MSSIM_SIGNAL_RESTART;
-}
-
 /* The platform's port is another one of the same TPM. */
 static void forget_loaded(struct streams *s, const uint8_t *address)
 {
@@ -303,7 +297,7 @@ static bool take_request(struct streams *s, struct connection *c, unsigned half,
 
 		trace_take_command(&c->way, request.data, request.data_len, &meta);
 	} else if (request.number != MSSIM_SESSION_END) {
-		if (ends_what_is_loaded(request.number))
+		if (mssim_ends_what_is_loaded(request.number))
 			forget_loaded(s, c->address[!c->client]);
 		trace_note(s->sink, false, "%s: %s", c->where, mssim_name(request.number));
 	}

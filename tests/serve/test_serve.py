@@ -410,6 +410,33 @@ def test_mssim_cancel_ends_a_key_generation():
         assert tpm.code(ct.create_primary_rsa(unique=os.urandom(16))) == ct.RC_SUCCESS
 
 
+def test_mssim_physical_presence_is_the_platforms():
+    with ct.Server(*TCP, *MSSIM, *QUICK, "--startup", "clear") as server:
+        guest, tpm, platform = server.raw(), server.mssim(), server.platform()
+        assert tpm.signal(15, struct.pack(">I", 1)) == 1  # the version
+        assert tpm.word() == 0x01 | 0x04 | 0x08 | 0x40    # the end points: with physical presence
+        assert tpm.word() == 0
+        clock_rate_adjust = ct.clock_rate_adjust(ct.RH_PLATFORM)
+        assert tpm.code(ct.pp_commands([0x130])) == ct.RC_PP_S1
+        assert platform.signal(3) == 0
+        assert tpm.code(ct.pp_commands([0x130])) == ct.RC_SUCCESS
+        assert guest.code(clock_rate_adjust) == ct.RC_SUCCESS
+        assert platform.signal(4) == 0
+        assert guest.code(clock_rate_adjust) == tpm.code(clock_rate_adjust) == ct.RC_PP_S1
+        platform.reset()  # neither the list nor who is there depends on it
+        assert tpm.startup() == ct.RC_SUCCESS
+        assert tpm.code(clock_rate_adjust) == ct.RC_PP_S1
+        assert platform.signal(3) == 0
+        platform.reset()
+        assert tpm.startup() == ct.RC_SUCCESS
+        assert tpm.code(clock_rate_adjust) == ct.RC_SUCCESS
+
+
+def test_nobody_is_there_without_mssim():
+    with ct.Server(*TCP, *QUICK, "--startup", "clear") as server:
+        assert server.raw().code(ct.pp_commands()) == ct.RC_PP_S1
+
+
 def test_mssim_failure_mode_lasts_until_reset():
     with ct.Server(*MSSIM, *QUICK, "--startup", "clear") as server:
         tpm, platform = server.mssim(), server.platform()

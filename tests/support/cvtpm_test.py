@@ -28,6 +28,7 @@ RC_FAILURE = 0x101
 RC_LOCALITY = 0x907
 RC_COMMAND_SIZE = 0x142
 RC_CANCELED = 0x909
+RC_PP_S1 = 0x990  # of the first session
 
 RH_OWNER, RH_NULL, RH_ENDORSEMENT, RH_PLATFORM = 0x40000001, 0x40000007, 0x4000000B, 0x4000000C
 RS_PW = 0x40000009
@@ -198,6 +199,16 @@ def create_primary_rsa(bits=2048, hierarchy=RH_NULL, unique=b""):
     body = struct.pack(">I", hierarchy) + password_session() + sensitive
     body += struct.pack(">H", len(public)) + public + struct.pack(">H", 0) + struct.pack(">I", 0)
     return command(0x131, body, tag=0x8002)
+
+
+def pp_commands(set_list=(), clear_list=()):
+    """TPM2_PP_Commands with the platform's empty password."""
+    lists = b"".join(struct.pack(f">I{len(codes)}I", len(codes), *codes) for codes in (set_list, clear_list))
+    return command(0x12D, struct.pack(">I", RH_PLATFORM) + password_session() + lists, tag=0x8002)
+
+
+def clock_rate_adjust(auth):
+    return command(0x130, struct.pack(">I", auth) + password_session() + b"\0", tag=0x8002)
 
 
 def flush_context(handle):

@@ -37,6 +37,11 @@ static bool cancelled(void *context)
 	return ((struct rig *)context)->cancelled;
 }
 
+static bool physical_presence(void *context)
+{
+	return ((struct rig *)context)->presence;
+}
+
 /* ---- a store that fails on request ---- */
 
 static struct rig *rig_of(struct cvtpm_store *store)
@@ -130,6 +135,7 @@ struct rig *rig_new_off(const struct cvtpm_engine *engine)
 					      .clock_ms = clock_ms,
 					      .log = log_line,
 					      .cancelled = cancelled,
+					      .physical_presence = physical_presence,
 					      .store = &r->faulty};
 	if (engine->size) {
 		r->memory = aligned_alloc(64, (engine->size() + 63) / 64 * 64);

@@ -44,6 +44,7 @@ struct rig {
 	/* faults */
 	unsigned fail_commits; /* so many of the next commits fail; UINT_MAX: all */
 	bool fail_entropy, cancelled;
+	bool presence;    /* somebody is physically present */
 	unsigned commits; /* that succeeded */
 	char log[160];    /* the last line */
 

@@ -300,6 +300,167 @@ static void test_import_of_more(void **state)
 	assert_rc(RIG_RUN(r, Import, &in, NULL), RC_P(3, TPM_RC_SIZE));
 }
 
+/* ---- 13.2 ---- */
+
+/* Where an object goes first, and from there; no handle: to nobody. */
+static tpm_rc rewrap(struct rig *r, TPM_HANDLE from, TPM_HANDLE to, const TPM2B_NAME *name,
+		     const struct Duplicate_out *blob, struct Rewrap_out *out)
+{
+	struct Rewrap_in in = {.oldParent = from,
+			       .newParent = to,
+			       .inDuplicate = blob->duplicate,
+			       .name = *name,
+			       .inSymSeed = blob->outSymSeed};
+
+	return RIG_RUN(r, Rewrap, &in, out);
+}
+
+static TPM_HANDLE rsa_parent(struct rig *r)
+{
+	TPMT_PUBLIC template = rsa_template(true);
+
+	return must_primary(r, TPM_RH_OWNER, &template);
+}
+
+/* From each parent, and from nobody, to the other, and to nobody, with an inner wrapper and
+ * without: what arrives is what left. */
+static void test_rewrap_round_trip(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned way = 0; way < 8; way++) {
+		bool from = way & 1, to = way & 2, inner = way & 4;
+		struct moving m = prepare(r, rig_signing_template(), rig_storage_template());
+		TPM2B_NAME name = read_public(r, m.object).name;
+		struct Duplicate_in in = {.objectHandle = m.object,
+					  .newParentHandle = from ? m.to : TPM_RH_NULL,
+					  .symmetricAlg = inner ? inner_128 : no_inner};
+		struct Duplicate_out blob;
+		struct Rewrap_out rewrapped;
+		struct Import_out imported;
+		TPM_HANDLE first = m.to;
+
+		assert_rc(duplicate(r, &in, &blob), 0);
+		rig_flush(r, m.object);
+		m.to = rsa_parent(r);
+		assert_rc(rewrap(r, from ? first : TPM_RH_NULL, to ? m.to : TPM_RH_NULL, &name,
+				 &blob, &rewrapped),
+			  0);
+		rig_flush(r, first);
+		assert_int_equal(rewrapped.outSymSeed.size, to ? 256 : 0);
+		assert_int_equal(rewrapped.outDuplicate.size,
+				 blob.duplicate.size + (to ? 34 : 0) - (from ? 34 : 0));
+		blob.duplicate = rewrapped.outDuplicate;
+		blob.outSymSeed = rewrapped.outSymSeed;
+		assert_rc(import(r, &m, &blob, &blob.encryptionKeyOut, &in.symmetricAlg, &imported),
+			  0);
+		assert_rc(load(r, m.to, &imported.outPrivate, &m.public, &m.object), 0);
+		rig_flush(r, m.object);
+		rig_flush(r, m.to);
+	}
+}
+
+static void test_rewrap_refused(void **state)
+{
+	struct rig *r = *state;
+	struct moving m = prepare(r, rig_signing_template(), rig_storage_template());
+	TPM2B_NAME name = read_public(r, m.object).name;
+	TPMT_PUBLIC cipher = symmetric_parent_template();
+	struct Duplicate_in in = {
+		.objectHandle = m.object, .newParentHandle = m.to, .symmetricAlg = no_inner};
+	struct Duplicate_out blob, bare;
+	struct Rewrap_out out;
+	TPM_HANDLE symmetric;
+
+	assert_rc(duplicate(r, &in, &blob), 0);
+	bare = blob;
+	bare.outSymSeed.size = 0;
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &bare, &out), RC_H(1, TPM_RC_HANDLE));
+	assert_rc(rewrap(r, TPM_RH_NULL, m.to, &name, &blob, &out), RC_H(1, TPM_RC_HANDLE));
+	rig_password(r, 0, "wrong"); /* it is the old parent that authorises */
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, &out), RC_S(1, TPM_RC_BAD_AUTH));
+	assert_rc(rewrap(r, m.to, m.object, &name, &blob, &out), RC_H(2, TPM_RC_TYPE));
+	rig_flush(r, m.object); /* room */
+	symmetric = must_load(r, storage_primary(r), &cipher);
+	assert_rc(rewrap(r, symmetric, TPM_RH_NULL, &name, &blob, &out), RC_H(1, TPM_RC_TYPE));
+	assert_rc(rewrap(r, TPM_RH_NULL, symmetric, &name, &bare, &out), RC_H(2, TPM_RC_TYPE));
+	rig_flush(r, symmetric);
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL), 0);
+}
+
+/* Every byte of the blob and of the name is looked at. */
+static void test_rewrap_integrity(void **state)
+{
+	struct rig *r = *state;
+	struct moving m = prepare(r, rig_signing_template(), rig_storage_template());
+	TPM2B_NAME name = read_public(r, m.object).name;
+	struct Duplicate_in in = {
+		.objectHandle = m.object, .newParentHandle = m.to, .symmetricAlg = inner_128};
+	struct Duplicate_out blob;
+
+	assert_rc(duplicate(r, &in, &blob), 0);
+	for (uint16_t i = 2; i < blob.duplicate.size; i++) {
+		blob.duplicate.buffer[i] ^= 1;
+		assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL),
+			  RC_P(1, TPM_RC_INTEGRITY));
+		blob.duplicate.buffer[i] ^= 1;
+	}
+	for (uint16_t i = 0; i < name.size; i++) {
+		name.buffer[i] ^= 1;
+		assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL),
+			  RC_P(1, TPM_RC_INTEGRITY));
+		name.buffer[i] ^= 1;
+	}
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL), 0);
+}
+
+/* Blobs, seeds and names that no TPM made; what has no wrapper may be anything. */
+static void test_rewrap_of_nonsense(void **state)
+{
+	struct rig *r = *state;
+	struct moving m = prepare(r, rig_signing_template(), rig_storage_template());
+	TPM2B_NAME name = read_public(r, m.object).name, nobody = {.size = 0};
+	struct Duplicate_in in = {
+		.objectHandle = m.object, .newParentHandle = m.to, .symmetricAlg = no_inner};
+	struct Duplicate_out blob, none = {.duplicate.size = 0};
+	struct Rewrap_out out;
+	TPM_HANDLE rsa;
+
+	assert_rc(duplicate(r, &in, &blob), 0);
+	rig_flush(r, m.object);
+	assert_rc(rewrap(r, TPM_RH_NULL, TPM_RH_NULL, &nobody, &none, &out), 0);
+	assert_int_equal(out.outDuplicate.size, 0);
+	assert_rc(rewrap(r, TPM_RH_NULL, m.to, &nobody, &none, &out), 0);
+	assert_int_equal(out.outDuplicate.size, 34);
+	none = blob;
+	none.duplicate.size = 1;
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &none, NULL), RC_P(1, TPM_RC_INSUFFICIENT));
+	none.duplicate.buffer[0] = 0xFF;
+	none.duplicate.size = 40;
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &none, NULL), RC_P(1, TPM_RC_SIZE));
+	blob.outSymSeed.buffer[5] ^= 1; /* no point of the curve any more */
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL), RC_P(3, TPM_RC_VALUE));
+	blob.outSymSeed.size = 3;
+	assert_rc(rewrap(r, m.to, TPM_RH_NULL, &name, &blob, NULL), RC_P(3, TPM_RC_VALUE));
+	rsa = rsa_parent(r);
+	blob.outSymSeed.size = 255;
+	assert_rc(rewrap(r, rsa, TPM_RH_NULL, &name, &blob, NULL), RC_P(3, TPM_RC_VALUE));
+	blob.outSymSeed = (TPM2B_ENCRYPTED_SECRET){256, {0}};
+	assert_rc(rewrap(r, rsa, TPM_RH_NULL, &name, &blob, NULL), RC_P(3, TPM_RC_VALUE));
+
+	NATIVE_ONLY(r); /* libtpms' blobs are larger */
+	none.duplicate.size = sizeof none.duplicate.buffer;
+	none.outSymSeed.size = 0;
+	assert_rc(rewrap(r, TPM_RH_NULL, TPM_RH_NULL, &name, &none, &out), 0);
+	assert_int_equal(out.outDuplicate.size, none.duplicate.size);
+	assert_rc(rewrap(r, TPM_RH_NULL, m.to, &name, &none, NULL), RC_P(1, TPM_RC_VALUE));
+	none.duplicate.size -= 33;
+	assert_rc(rewrap(r, TPM_RH_NULL, m.to, &name, &none, NULL), RC_P(1, TPM_RC_VALUE));
+	none.duplicate.size--;
+	assert_rc(rewrap(r, TPM_RH_NULL, m.to, &name, &none, &out), 0);
+	assert_int_equal(out.outDuplicate.size, sizeof out.outDuplicate.buffer);
+}
+
 /* What has no policy is not duplicated: a sequence least of all. */
 static void test_a_sequence_stays(void **state)
 {
@@ -367,6 +528,10 @@ int main(void)
 		OBJECT_TEST(test_import_refused),
 		OBJECT_TEST(test_import_binding),
 		OBJECT_TEST(test_import_of_more),
+		OBJECT_TEST(test_rewrap_round_trip),
+		OBJECT_TEST(test_rewrap_refused),
+		OBJECT_TEST(test_rewrap_integrity),
+		OBJECT_TEST(test_rewrap_of_nonsense),
 		OBJECT_TEST(test_a_sequence_stays),
 		OBJECT_TEST(test_import_seed),
 		OBJECT_TEST(test_load_binding_under_movable_parent),

@@ -271,6 +271,35 @@ static void PCR_Reset_22_8(void **state)
 	is_filled(r, 20, 0, 0);
 }
 
+/* ---- 22.6, 22.7 ---- */
+
+/* No register of the profile may have a policy or an authorization value; libtpms lets 20 to
+ * 22 have them. */
+static void PCR_SetAuth_22_6_and_22_7_of_none(void **state)
+{
+	struct rig *r = *state;
+	struct PCR_SetAuthPolicy_in policy = {
+		.authHandle = TPM_RH_PLATFORM, .authPolicy.size = 32, .hashAlg = TPM_ALG_SHA256};
+	struct PCR_SetAuthValue_in value = {.auth = rig_auth("secret")};
+
+	for (TPMI_DH_PCR pcr = 0; pcr < PCRS; pcr++) {
+		if (on_libtpms(r) && pcr >= 20 && pcr <= 22)
+			continue;
+		policy.pcrNum = value.pcrHandle = pcr;
+		RC(RIG_RUN(r, PCR_SetAuthPolicy, &policy, NULL), RC_P(3, TPM_RC_VALUE));
+		RC(RIG_RUN(r, PCR_SetAuthValue, &value, NULL), TPM_RC_VALUE);
+	}
+	policy.pcrNum = PCRS;
+	RC(RIG_RUN(r, PCR_SetAuthPolicy, &policy, NULL), RC_P(3, TPM_RC_VALUE));
+	policy.pcrNum = 0;
+	policy.authPolicy.size = 20;
+	RC(RIG_RUN(r, PCR_SetAuthPolicy, &policy, NULL), RC_P(1, TPM_RC_SIZE));
+	policy.hashAlg = TPM_ALG_NULL;
+	RC(RIG_RUN(r, PCR_SetAuthPolicy, &policy, NULL), RC_P(1, TPM_RC_SIZE));
+	policy.authPolicy.size = 0;
+	RC(RIG_RUN(r, PCR_SetAuthPolicy, &policy, NULL), RC_P(3, TPM_RC_VALUE));
+}
+
 /* ---- 22.5 ---- */
 
 static void PCR_Allocate_22_5_wants_a_place_for_both_rtms(void **state)
@@ -543,6 +572,7 @@ int main(void)
 		OBJECT_TEST(PCR_Read_22_4_leaves_out_what_is_not_there),
 		OBJECT_TEST(PCR_update_counter_22_1),
 		OBJECT_TEST(PCR_Reset_22_8),
+		OBJECT_TEST(PCR_SetAuth_22_6_and_22_7_of_none),
 		OBJECT_TEST(PCR_Allocate_22_5_wants_a_place_for_both_rtms),
 		OBJECT_TEST(PCR_Allocate_22_5_holds_from_the_next_reset),
 		OBJECT_TEST(PCR_Allocate_22_5_replaces_an_earlier_one),

@@ -1,6 +1,7 @@
 /* Part 3, 23: PolicyPCR, PolicyLocality, PolicyNV, PolicyCounterTimer, PolicyCommandCode,
- * PolicyCpHash, PolicyNameHash, PolicyTemplate, PolicyDuplicationSelect, PolicyAuthValue,
- * PolicyPassword, PolicyNvWritten; and what a policy session is asked when it is used. */
+ * PolicyPhysicalPresence, PolicyCpHash, PolicyNameHash, PolicyTemplate, PolicyDuplicationSelect,
+ * PolicyAuthValue, PolicyPassword, PolicyNvWritten; and what a policy session is asked when it is
+ * used. */
 #include "keys.h"
 
 #define INDEX 0x01800020u
@@ -56,6 +57,14 @@ static tpm_rc locality(struct rig *r, TPM_HANDLE s, TPMA_LOCALITY l)
 	tpm_rc rc;
 
 	RUN_ON_SESSION(PolicyLocality, s, .locality = l);
+	return rc;
+}
+
+static tpm_rc presence(struct rig *r, TPM_HANDLE s)
+{
+	tpm_rc rc;
+
+	RUN_ON_SESSION(PolicyPhysicalPresence, s);
 	return rc;
 }
 
@@ -279,6 +288,46 @@ static void localities_intersect(void **state)
 	OK(locality(r, s, 0x40));
 	RC(locality(r, s, 0x41), RC_P(1, TPM_RC_RANGE));
 	RC(locality(r, s, 0x01), RC_P(1, TPM_RC_RANGE));
+}
+
+/* ---- PolicyPhysicalPresence ---- */
+
+static void move_session(struct rig *r, TPM_HANDLE session)
+{
+	struct ContextSave_in save = {.saveHandle = session};
+	struct ContextSave_out saved;
+	struct ContextLoad_in load;
+
+	OK(RIG_RUN(r, ContextSave, &save, &saved));
+	load.context = saved.context;
+	OK(RIG_RUN(r, ContextLoad, &load, NULL));
+}
+
+/* Whether somebody is there counts when the policy is used, not before, and also where the
+ * session was saved in between. */
+static void presence_is_asked_for_at_the_use(void **state)
+{
+	struct rig *r = *state;
+	TPM_HANDLE s = start_policy(r, TPM_SE_POLICY, TPM_ALG_SHA256);
+	TPM_HANDLE trial = start_policy(r, TPM_SE_TRIAL, TPM_ALG_SHA256);
+	TPM2B_DIGEST policy = extend(zero(), TPM_CC_PolicyPhysicalPresence, NULL, 0);
+	TPM2B_DIGEST code = extend(zero(), TPM_CC_PolicyAuthValue, NULL, 0);
+	struct key k = guarded_key(r, &policy, ""), other = guarded_key(r, &code, "");
+
+	OK(presence(r, trial));
+	policy_is(r, trial, &policy);
+	OK(presence(r, s));
+	policy_is(r, s, &policy);
+	RC(use_key(r, k.handle, s), RC_S(1, TPM_RC_PP));
+	r->presence = true;
+	OK(use_key(r, k.handle, s)); /* the same policy: nothing was lost */
+	OK(presence(r, s));
+	r->presence = false;
+	move_session(r, s);
+	RC(use_key(r, k.handle, s), RC_S(1, TPM_RC_PP));
+	OK(restart(r, s));
+	OK(password(r, s)); /* nobody is asked for any more */
+	OK(use_key(r, other.handle, s));
 }
 
 /* ---- PolicyPCR ---- */
@@ -589,6 +638,8 @@ static void template_hash_of_a_command_cut_short(void **state)
 
 		rig_sessions(r, &session, 1);
 		RC(RIG_RUN(r, CreatePrimary, &in, NULL), RC_S(1, TPM_RC_POLICY_FAIL));
+		if (on_libtpms(r)) /* hashes what is behind the command, 64 KiB of it */
+			continue;
 		r->command[size_at] = 0xFF;
 		RC(rig_raw(r, r->command, r->command_len), RC_S(1, TPM_RC_POLICY_FAIL));
 	}
@@ -810,6 +861,7 @@ int main(void)
 		TEST(locality_limits_where_from),
 		TEST(extended_locality),
 		TEST(localities_intersect),
+		TEST(presence_is_asked_for_at_the_use),
 		TEST(pcr_policy_holds_while_pcrs_do),
 		TEST(pcr_in_a_trial),
 		TEST(every_comparison),

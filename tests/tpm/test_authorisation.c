@@ -204,6 +204,7 @@ static struct attempt begin(struct world *w, const struct command *c, unsigned n
 	struct attempt a = {.w = w, .command = c, .n = n, .entity = entity};
 
 	put_back(w);
+	w->r->presence = true;
 	set_policies(w, c->code);
 	a.role = c->handles[n].role;
 	a.session_count = command_auths(c);
@@ -448,6 +449,34 @@ static void expired_policy(struct attempt *a)
 	refused(a, policy_code(a, TPM_RC_EXPIRED));
 }
 
+static void policy_that_wants_presence(struct attempt *a)
+{
+	a->sessions[a->n] = policy(a->w, TPM_SE_POLICY, a->command->code);
+	session_get(a->w->t, a->sessions[a->n].handle)->bits |= SESSION_PRESENCE;
+	if (HANDLE_TYPE(a->entity) != TPM_HT_PCR && a->command->code != TPM_CC_PolicySecret) {
+		a->w->r->presence = false;
+		if (!stands_before(a))
+			refused(a, RC_S(a->n + 1, TPM_RC_PP));
+		a->w->r->presence = true;
+		accepted(a);
+	}
+}
+
+/* Every command is in the list, and nobody there: of the platform's authorisation those are
+ * refused that may be in it. */
+static void nobody_there(struct attempt *a)
+{
+	memset(&a->w->t->pp_commands, 0xFF, sizeof a->w->t->pp_commands);
+	a->w->r->presence = false;
+	for (unsigned i = 0; i < command_auths(a->command); i++)
+		if (a->in.handle[i] == TPM_RH_PLATFORM &&
+		    a->command->flags & (CC_PP | CC_PP_ALWAYS)) {
+			refused(a, RC_S(i + 1, TPM_RC_PP));
+			return;
+		}
+	accepted(a);
+}
+
 static void trial_session(struct attempt *a)
 {
 	a->sessions[a->n] = policy(a->w, TPM_SE_TRIAL, a->command->code);
@@ -629,6 +658,8 @@ FOR_ALL(empty_policy)
 FOR_ALL(policy_for_another_command)
 FOR_ALL(policy_for_any_command)
 FOR_ALL(expired_policy)
+FOR_ALL(policy_that_wants_presence)
+FOR_ALL(nobody_there)
 FOR_ALL(trial_session)
 FOR_ALL(flushed_session)
 FOR_ALL(password_that_encrypts)
@@ -661,6 +692,8 @@ int main(void)
 		cmocka_unit_test(every_command_policy_for_another_command),
 		cmocka_unit_test(every_command_policy_for_any_command),
 		cmocka_unit_test(every_command_expired_policy),
+		cmocka_unit_test(every_command_policy_that_wants_presence),
+		cmocka_unit_test(every_command_nobody_there),
 		cmocka_unit_test(every_command_trial_session),
 		cmocka_unit_test(every_command_flushed_session),
 		cmocka_unit_test(every_command_password_that_encrypts),

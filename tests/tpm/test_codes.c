@@ -165,6 +165,15 @@ static bool seen_bare(const bool *answers, tpm_rc code)
 	return false;
 }
 
+/* Does it ever, or has TPM_RC_SUCCESS a row that says why not? */
+static bool succeeds(TPM_CC command)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].command == command && rows[i].reason && rows[i].code == TPM_RC_SUCCESS)
+			return false;
+	return true;
+}
+
 /* The codes of a command: all that the table has are provoked, and no others. */
 static void command_codes(void **state)
 {
@@ -187,7 +196,7 @@ static void command_codes(void **state)
 			wrong++;
 		}
 	assert_int_equal(wrong, 0);
-	assert_true(answers[TPM_RC_SUCCESS]);
+	assert_int_equal(answers[TPM_RC_SUCCESS], succeeds(c->code));
 }
 
 /* What a row says is never answered is not: of its command with another number than other
@@ -207,7 +216,7 @@ static void never_answered(void **state)
 				fail_msg("%03x was answered", r->code);
 			continue;
 		}
-		for (tpm_rc rc = 1; rc < CODES; rc++)
+		for (tpm_rc rc = 0; rc < CODES; rc++)
 			if (seen->by_command[index_of(r->command)][rc] && bare(rc) == r->code &&
 			    !any_row_has(rc))
 				fail_msg("%03x was answered to %08x", rc, r->command);

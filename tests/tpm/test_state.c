@@ -40,6 +40,28 @@ static struct rig *other_tpm(void)
 	return r;
 }
 
+/* ---- physical presence ---- */
+
+static void require_presence(struct rig *r, TPM_CC code)
+{
+	struct PP_Commands_in in = {.auth = TPM_RH_PLATFORM, .setList = {1, {code}}};
+
+	r->presence = true;
+	OK(RIG_RUN(r, PP_Commands, &in, NULL));
+}
+
+/* Of the list of TPM2_PP_Commands: how many there are, and the first but itself, or 0. */
+static uint32_t presence_list(struct rig *r, TPM_CC *first)
+{
+	struct GetCapability_in in = {.capability = TPM_CAP_PP_COMMANDS, .propertyCount = 100};
+	struct GetCapability_out out;
+	const TPML_CC *list = &out.capabilityData.data.ppCommands;
+
+	OK(RIG_RUN(r, GetCapability, &in, &out));
+	*first = list->commandCodes[0] != TPM_CC_PP_Commands ? list->commandCodes[0] : 0;
+	return list->count;
+}
+
 /* ---- something of everything ---- */
 
 static TPM_HANDLE start_hash(struct rig *r, TPM_ALG_ID alg)
@@ -604,8 +626,9 @@ static void broken_records_are_no_tpm(void **state)
 
 	persist(r);
 	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
+	require_presence(r, TPM_CC_Clear);
 	OK(cvtpm_store_list(r->store, "tpm/", note_key, &records));
-	assert_int_equal(records.count, 8 + 3);
+	assert_int_equal(records.count, 9 + 3);
 	for (size_t i = 0; i < records.count; i++) {
 		const char *key = records.keys[i];
 
@@ -622,7 +645,7 @@ static void broken_records_are_no_tpm(void **state)
 		RC(open_again(r), CVTPM_ERR_FORMAT);
 		value[1]--;
 		if (strcmp(key, "tpm/run") != 0 && strncmp(key, "tpm/nv", 6) != 0 &&
-		    strncmp(key, "tpm/object", 10) != 0) {
+		    strncmp(key, "tpm/object", 10) != 0 && strcmp(key, "tpm/presence") != 0) {
 			put_record(r, key, NULL, 0); /* gone */
 			assert_int_not_equal(open_again(r), 0);
 		}
@@ -632,6 +655,66 @@ static void broken_records_are_no_tpm(void **state)
 	}
 	put_record(r, "tpm/lockout", permanent, COMMIT_SIZE + 1);
 	RC(open_again(r), CVTPM_ERR_FORMAT);
+}
+
+/* What TPM2_PP_Commands has changed is a record that a TPM is without as long as nothing is
+ * changed, and moves with the others. */
+static void the_list_of_physical_presence_is_optional(void **state)
+{
+	static const char key[] = "tpm/presence";
+	struct rig *r = *state, *other = rig_new(&cvtpm_engine_native);
+	uint8_t value[2 + sizeof(tpm_command_set)];
+	TPM_CC first;
+	size_t len;
+
+	RC(cvtpm_store_get(r->store, key, value, sizeof value, &len), CVTPM_ERR_NOT_FOUND);
+	assert_int_equal(presence_list(r, &first), 1);
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+
+	require_presence(r, TPM_CC_ClockSet);
+	require_presence(other, TPM_CC_Clear);
+	OK(cvtpm_store_get(r->store, key, value, sizeof value, &len));
+	assert_int_equal(len, sizeof value);
+	OK(open_again(r));
+	OK(r->engine->power_on(r->tpm));
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	assert_int_equal(presence_list(r, &first), 2);
+	assert_int_equal(first, TPM_CC_ClockSet);
+
+	other->engine->power_off(other->tpm); /* a TPM without the record replaces one with it */
+	OK(load_blob(other, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	OK(other->engine->power_on(other->tpm));
+	OK(rig_startup(other, TPM_SU_CLEAR));
+	assert_int_equal(presence_list(other, &first), 1);
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent); /* and one with it */
+	other->engine->power_off(other->tpm);
+	OK(load_blob(other, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	OK(other->engine->power_on(other->tpm));
+	OK(rig_startup(other, TPM_SU_CLEAR));
+	assert_int_equal(presence_list(other, &first), 2);
+	assert_int_equal(first, TPM_CC_ClockSet);
+	rig_free(other);
+}
+
+/* One that names every command, which no TPM writes: only those count that may be in it. */
+static void a_list_of_physical_presence_that_says_too_much(void **state)
+{
+	struct rig *r = *state;
+	uint8_t value[2 + sizeof(tpm_command_set)];
+	struct GetRandom_in random = {.bytesRequested = 1};
+	TPM_CC first;
+
+	memset(value, 0xFF, sizeof value);
+	value[0] = 0;
+	value[1] = 1;
+	put_record(r, "tpm/presence", value, sizeof value);
+	OK(open_again(r));
+	OK(r->engine->power_on(r->tpm));
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	assert_int_equal(presence_list(r, &first), 19);
+	assert_int_equal(first, TPM_CC_NV_UndefineSpaceSpecial);
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, GetRandom, &random, NULL));
 }
 
 /* What TPM2_Shutdown(STATE) saved is read at the start. */
@@ -1029,6 +1112,8 @@ int main(void)
 		OBJECT_TEST(altered_permanent_state),
 		OBJECT_TEST(a_blob_of_too_many_records),
 		OBJECT_TEST(broken_records_are_no_tpm),
+		OBJECT_TEST(the_list_of_physical_presence_is_optional),
+		OBJECT_TEST(a_list_of_physical_presence_that_says_too_much),
 		OBJECT_TEST(broken_saved_state_is_a_failure),
 		OBJECT_TEST(an_rsa_key_that_is_none),
 		OBJECT_TEST(an_ecc_key_that_is_none),

@@ -38,7 +38,49 @@ COMMAND_BODY(Duplicate)
 				 &out->duplicate, &out->outSymSeed);
 }
 
-/* ---- 13.3 ---- */
+/* ---- 13.2, 13.3 ---- */
+
+/* The seed of the outer wrapper, from the private key of the parent that it was made for.
+ * Codes without number. */
+static tpm_rc outer_seed(struct tpm *t, const struct tpm_object *parent,
+			 const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *seed)
+{
+	TRY(secret_recover(t, parent, "DUPLICATE", in, seed));
+	return seed->size ? TPM_RC_SUCCESS : TPM_RC_VALUE;
+}
+
+/* Opens the outer wrapper of a blob in place. Whatever is wrong with its seed is one code,
+ * in the detailed actions of 13.2 alone. */
+static tpm_rc unwrap(struct tpm *t, struct Rewrap_in *in, struct cvtpm_octets *plain)
+{
+	const struct tpm_object *parent = object_get(t, in->oldParent);
+	TPM2B_DIGEST *seed = &t->frame.scratch;
+	tpm_rc rc;
+
+	if (!object_is_asymmetric_storage(parent))
+		return RC_H(1, TPM_RC_TYPE);
+	rc = outer_seed(t, parent, &in->inSymSeed, seed);
+	if (rc)
+		return rc & RC_FMT1 ? RC_P(3, TPM_RC_VALUE) : rc;
+	return rc_p(1, protect_outer_open(t, parent, &in->name, seed, &in->inDuplicate, plain));
+}
+
+/* 13.2 TPM2_Rewrap: a duplication blob for another new parent. Only its outer wrapper changes:
+ * what is in it, an inner wrapper included, stays as it is. */
+COMMAND_BODY(Rewrap)
+{
+	const struct tpm_object *new = object_get(t, in->newParent);
+	struct cvtpm_octets plain = OCTETS(in->inDuplicate);
+
+	if ((in->oldParent == TPM_RH_NULL) != (in->inSymSeed.size == 0))
+		return RC_H(1, TPM_RC_HANDLE);
+	if (in->oldParent != TPM_RH_NULL)
+		TRY(unwrap(t, in, &plain));
+	if (in->newParent != TPM_RH_NULL && !object_is_asymmetric_storage(new))
+		return RC_H(2, TPM_RC_TYPE);
+	return rc_p(1, protect_outer_close(t, new, &in->name, plain, &out->outDuplicate,
+					   &out->outSymSeed));
+}
 
 /* An object that says encryptedDuplication has never been without both wrappers. */
 static tpm_rc wrappers_check(const struct Import_in *in)
@@ -54,18 +96,6 @@ static tpm_rc wrappers_check(const struct Import_in *in)
 	if (both && in->inSymSeed.size == 0)
 		return RC_P(4, TPM_RC_ATTRIBUTES);
 	return TPM_RC_SUCCESS;
-}
-
-/* The seed of the outer wrapper, from the private key of the new parent. */
-static tpm_rc outer_seed(struct tpm *t, const struct tpm_object *parent,
-			 const TPM2B_ENCRYPTED_SECRET *in, TPM2B_DIGEST *seed)
-{
-	if (in->size == 0)
-		return TPM_RC_SUCCESS;
-	if (!object_is_asymmetric_storage(parent))
-		return RC_H(1, TPM_RC_TYPE);
-	TRY(rc_p(4, secret_recover(t, parent, "DUPLICATE", in, seed)));
-	return seed->size ? TPM_RC_SUCCESS : RC_P(4, TPM_RC_VALUE);
 }
 
 /* What a parent that only this TPM has takes in is checked now, and not at each load. */
@@ -95,7 +125,11 @@ COMMAND_BODY(Import)
 	if (!object_is_parent(parent))
 		return RC_H(1, TPM_RC_TYPE);
 	TRY(wrappers_check(in));
-	TRY(outer_seed(t, parent, &in->inSymSeed, seed));
+	if (in->inSymSeed.size) {
+		if (!object_is_asymmetric_storage(parent))
+			return RC_H(1, TPM_RC_TYPE);
+		TRY(rc_p(4, outer_seed(t, parent, &in->inSymSeed, seed)));
+	}
 	TRY(object_compute_name(t, public, &name));
 	TRY(rc_p(3, protect_import(t, parent, &name, &in->symmetricAlg, &in->encryptionKey, seed,
 				   &in->duplicate, sensitive)));

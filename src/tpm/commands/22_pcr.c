@@ -109,6 +109,20 @@ COMMAND_BODY(PCR_Allocate)
 	return TPM_RC_SUCCESS;
 }
 
+/* 22.6: a policy for a register. The PC Client profile has none that may have one. */
+COMMAND_BODY(PCR_SetAuthPolicy)
+{
+	if (in->authPolicy.size != hash_size(in->hashAlg))
+		return RC_P(1, TPM_RC_SIZE);
+	return RC_P(3, TPM_RC_VALUE);
+}
+
+/* 22.7: an authorization value for a register, likewise. */
+COMMAND_BODY(PCR_SetAuthValue)
+{
+	return TPM_RC_VALUE;
+}
+
 /* 22.8: a register to zero, where its attributes allow that. */
 COMMAND_BODY(PCR_Reset)
 {

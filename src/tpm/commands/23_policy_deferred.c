@@ -148,6 +148,16 @@ COMMAND_BODY(PolicyCommandCode)
 	return TPM_RC_SUCCESS;
 }
 
+/* 23.12: somebody is there when the policy is used. */
+COMMAND_BODY(PolicyPhysicalPresence)
+{
+	struct tpm_session *s = session_get(t, in->policySession);
+
+	TRY(policy_extend(t, s, TPM_CC_PolicyPhysicalPresence, NULL, 0));
+	SET(t, s->bits, s->bits | SESSION_PRESENCE);
+	return TPM_RC_SUCCESS;
+}
+
 /* The update of the three commands that bind a policy to a digest. */
 static tpm_rc bind_digest(struct tpm *t, struct tpm_session *s, TPM_CC code, uint8_t kind,
 			  const TPM2B_DIGEST *digest)

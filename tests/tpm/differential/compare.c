@@ -191,6 +191,8 @@ static const struct {
 	{TPM_CC_Duplicate, "encryptionKeyOut", RANDOM},
 	{TPM_CC_Duplicate, "duplicate", ANYTHING},
 	{TPM_CC_Duplicate, "outSymSeed", RANDOM},
+	{TPM_CC_Rewrap, "outDuplicate", ANYTHING},
+	{TPM_CC_Rewrap, "outSymSeed", RANDOM},
 	{TPM_CC_Import, "outPrivate", ANYTHING},
 	{TPM_CC_RSA_Encrypt, "outData", RANDOM},
 	{TPM_CC_ECDH_KeyGen, "zPoint", RANDOM},

@@ -273,7 +273,8 @@ static struct assertion pick_assertion(struct world *w, enum subject subject)
 		      TPM_CC_PolicyCommandCode, TPM_CC_PolicyOR, TPM_CC_PolicySecret,
 		      TPM_CC_PolicySecret, TPM_CC_PolicyAuthorize, TPM_CC_PolicyAuthorize,
 		      TPM_CC_PolicyAuthorizeNV, TPM_CC_PolicyAuthValue, TPM_CC_PolicyPassword,
-		      TPM_CC_PolicyNvWritten, TPM_CC_PolicyCpHash, TPM_CC_PolicyNameHash);
+		      TPM_CC_PolicyNvWritten, TPM_CC_PolicyCpHash, TPM_CC_PolicyNameHash,
+		      TPM_CC_PolicyPhysicalPresence);
 	/* the hash of a command with the index would hash its policy */
 	if (subject == INDEX && (a.code == TPM_CC_PolicyCpHash || a.code == TPM_CC_PolicyNameHash))
 		a.code = TPM_CC_PolicyNvWritten;
@@ -406,6 +407,9 @@ static bool something_happens(struct world *w, struct recipe *r, struct world_se
 	case 6:
 		r->new_time += r->subject == OWNER;
 		break;
+	case 8:
+		set_presence(w, chance(w, 50));
+		break;
 	case 7:
 		if (chance(w, 60))
 			return over_a_restart(w, s, chance(w, 50) ? TPM_SU_CLEAR : TPM_SU_STATE);
@@ -503,6 +507,7 @@ static void policy_at_use(struct world *w)
 	struct recipe approval = {.index.auth.size = 0};
 	bool nv = false;
 
+	set_presence(w, chance(w, 80));
 	r.index.user_auth = true;
 	r.index.policyAlg = TPM_ALG_NULL;
 	r.new_time = clock_expected(w, NATIVE) + 100000;

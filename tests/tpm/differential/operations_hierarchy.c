@@ -135,6 +135,52 @@ static void lockout_parameters(struct world *w)
 	pair_run(w, &p);
 }
 
+/* ---- physical presence ---- */
+
+static TPML_CC pick_commands(struct world *w)
+{
+	TPML_CC list = {.count = pick(w, 4)};
+
+	for (uint32_t i = 0; i < list.count; i++)
+		list.commandCodes[i] =
+			PICK(w, TPM_CC_Clear, TPM_CC_ClearControl, TPM_CC_HierarchyControl,
+			     TPM_CC_HierarchyChangeAuth, TPM_CC_SetPrimaryPolicy, TPM_CC_ChangeEPS,
+			     TPM_CC_ClockSet, TPM_CC_ClockRateAdjust, TPM_CC_EvictControl,
+			     TPM_CC_CreatePrimary, TPM_CC_CreateLoaded, TPM_CC_NV_DefineSpace,
+			     TPM_CC_NV_UndefineSpace, TPM_CC_NV_UndefineSpaceSpecial,
+			     TPM_CC_NV_GlobalWriteLock, TPM_CC_PCR_SetAuthPolicy,
+			     TPM_CC_PP_Commands, TPM_CC_NV_Write, TPM_CC_GetRandom, 0x1FF, 0);
+	return list;
+}
+
+static void change_list(struct world *w, const TPML_CC *set, const TPML_CC *clear)
+{
+	BEGIN(w, PP_Commands);
+
+	use_hierarchy(w, &p, 0, TPM_RH_PLATFORM);
+	in->setList = *set;
+	in->clearList = *clear;
+	pair_run(w, &p);
+}
+
+/* Commands come into the list, somebody is there or is not while they are used, and mostly they
+ * leave it again. */
+static void pp_commands(struct world *w)
+{
+	static void (*const uses[])(struct world * w) = {change_auth, set_policy,    control,
+							 clear,       clear_control, change_seed};
+	const TPML_CC set = pick_commands(w), clear = pick_commands(w);
+	static const TPML_CC none;
+
+	set_presence(w, chance(w, 80));
+	change_list(w, &set, &clear);
+	set_presence(w, chance(w, 50));
+	uses[pick(w, sizeof uses / sizeof *uses)](w);
+	set_presence(w, chance(w, 90));
+	if (chance(w, 70))
+		change_list(w, &none, &set);
+}
+
 /* ---- dictionary attack ---- */
 
 static void look_at_counter(struct world *w)
@@ -192,9 +238,15 @@ static void failed_tries(struct world *w)
 }
 
 const struct operation operations_hierarchy[] = {
-	{"hierarchy-change-auth", 8, change_auth}, {"set-primary-policy", 5, set_policy},
-	{"hierarchy-control", 5, control},         {"clear", 3, clear},
-	{"clear-control", 3, clear_control},       {"change-seed", 2, change_seed},
-	{"lockout-reset", 12, lockout_reset},      {"lockout-parameters", 3, lockout_parameters},
-	{"failed-tries", 6, failed_tries},         {NULL, 0, NULL},
+	{"hierarchy-change-auth", 8, change_auth},
+	{"set-primary-policy", 5, set_policy},
+	{"hierarchy-control", 5, control},
+	{"clear", 3, clear},
+	{"clear-control", 3, clear_control},
+	{"change-seed", 2, change_seed},
+	{"lockout-reset", 12, lockout_reset},
+	{"lockout-parameters", 3, lockout_parameters},
+	{"failed-tries", 6, failed_tries},
+	{"pp-commands", 8, pp_commands},
+	{NULL, 0, NULL},
 };

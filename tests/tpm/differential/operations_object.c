@@ -536,10 +536,9 @@ static void import_plain(struct world *w)
 
 /* ---- moving: from either side's parent to the other's, or one's own ---- */
 
-static void import_duplicate(struct world *w, const struct world_key *duplicated,
-			     struct world_key *parent, const struct pair *from, bool crossed)
+static void import_duplicate(struct world *w, const struct world_key *key, struct world_key *parent,
+			     const struct pair *from, bool crossed)
 {
-	const struct world_key key = *duplicated; /* which may have to make room */
 	struct world_stored *place = &w->stored[pick(w, MAX_STORED)];
 	BEGIN(w, Import);
 	struct Import_in *to[SIDES] = {in, NULL};
@@ -553,28 +552,67 @@ static void import_duplicate(struct world *w, const struct world_key *duplicated
 		to[s]->encryptionKey = from->in[f].Duplicate.encryptionKeyIn.size
 					       ? from->in[f].Duplicate.encryptionKeyIn
 					       : d->encryptionKeyOut;
-		to[s]->objectPublic.publicArea = key.public[f];
+		to[s]->objectPublic.publicArea = key->public[f];
 		to[s]->duplicate = d->duplicate;
 		to[s]->inSymSeed = d->outSymSeed;
 		to[s]->symmetricAlg = from->in[f].Duplicate.symmetricAlg;
 	}
 	if (pair_run(w, &p))
 		return;
-	place->kind = key.kind;
-	place->key = key;
+	place->kind = key->kind;
+	place->key = *key;
 	EACH_SIDE (s) {
 		place->private[s] = out[s]->outPrivate;
 		place->key.parent[s] = parent->e.name[s];
-		place->key.public[s] = key.public[crossed ? (enum side) !s : s];
+		place->key.public[s] = key->public[crossed ? (enum side) !s : s];
 	}
 	if (chance(w, 60))
 		load_stored(w, place, parent);
+}
+
+/* On its way from one parent, or none, to another, or none: the blobs of `from`, each in the
+ * hands of its own TPM or of the other one's. */
+static bool rewrap(struct world *w, const struct world_key *key, const struct world_key *old,
+		   const struct world_key *new, struct pair *from, bool crossed)
+{
+	BEGIN(w, Rewrap);
+	struct Rewrap_in *to[SIDES] = {in, NULL};
+
+	if (old)
+		use_key(&p, 0, old);
+	if (new)
+		use_key(&p, 1, new);
+	to[OTHER] = pair_split(&p);
+	EACH_SIDE (s) {
+		enum side f = crossed ? (enum side) !s : s;
+
+		to[s]->inDuplicate = from->out[f].Duplicate.duplicate;
+		to[s]->name = key->e.name[f];
+		to[s]->inSymSeed = from->out[f].Duplicate.outSymSeed;
+	}
+	if (chance(w, 5)) { /* of the blob, of the name */
+		bool blob = chance(w, 50);
+
+		EACH_SIDE (s)
+			*(blob ? &to[s]->inDuplicate.buffer[20] : &to[s]->name.buffer[20]) ^= 1;
+	}
+	if (pair_run(w, &p))
+		return false;
+	EACH_SIDE (s) {
+		enum side f = crossed ? (enum side) !s : s;
+
+		from->out[f].Duplicate.duplicate = out[s]->outDuplicate;
+		from->out[f].Duplicate.outSymSeed = out[s]->outSymSeed;
+	}
+	return true;
 }
 
 static void duplicate(struct world *w)
 {
 	struct world_key *key = NULL,
 			 *parent = chance(w, 25) ? NULL : pick_key(w, KIND(KEY_STORAGE));
+	struct world_key object; /* which may have to make room */
+	bool crossed = false;    /* the blobs are in each other's hands */
 	BEGIN(w, Duplicate);
 
 	for (size_t i = 0; i < MAX_KEYS; i++)
@@ -600,12 +638,23 @@ static void duplicate(struct world *w)
 	}
 	if (pair_run(w, &p))
 		return;
+	object = *key;
+	if (chance(w, 40)) {
+		struct world_key *next = chance(w, 25) ? NULL : pick_key(w, KIND(KEY_STORAGE));
+
+		if (chance(w, 3))
+			next = pick_key(w, ANY_KEY);
+		crossed = !parent && chance(w, 50);
+		if (!rewrap(w, &object, parent, next, &p, crossed))
+			return;
+		parent = next;
+	}
 	if (parent) {
-		import_duplicate(w, key, parent, &p, false);
+		import_duplicate(w, &object, parent, &p, crossed);
 	} else {
 		parent = pick_key(w, ANY_PARENT); /* what has no outer wrapper fits any parent */
 		if (parent)
-			import_duplicate(w, key, parent, &p, true);
+			import_duplicate(w, &object, parent, &p, true);
 	}
 }
 

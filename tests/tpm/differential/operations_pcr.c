@@ -74,6 +74,31 @@ static void pcr_reset(struct world *w)
 	w->locality = 0;
 }
 
+/* Not of 20 to 22, which may have both there. */
+static void pcr_set_auth(struct world *w)
+{
+	TPMI_DH_PCR pcr = PICK(w, 0, 7, 16, 17, 19, 23);
+
+	if (chance(w, 50)) {
+		BEGIN(w, PCR_SetAuthPolicy);
+
+		use_hierarchy(w, &p, 0, TPM_RH_PLATFORM);
+		in->hashAlg = chance(w, 20) ? TPM_ALG_NULL : pick_hash(w);
+		in->authPolicy.size =
+			(uint16_t)(chance(w, 80) ? cvtpm_hash_size((enum cvtpm_hash_alg)in->hashAlg)
+						 : pick(w, 33));
+		pick_bytes(w, in->authPolicy.buffer, in->authPolicy.size);
+		in->pcrNum = pcr;
+		pair_run(w, &p);
+	} else {
+		BEGIN(w, PCR_SetAuthValue);
+
+		use_handle(&p, 0, pcr);
+		in->auth = pick_auth(w);
+		pair_run(w, &p);
+	}
+}
+
 static void hash(struct world *w)
 {
 	BEGIN(w, Hash);
@@ -229,6 +254,7 @@ const struct operation operations_pcr[] = {
 	{"pcr-event", 6, pcr_event},
 	{"pcr-read", 20, pcr_read},
 	{"pcr-reset", 8, pcr_reset},
+	{"pcr-set-auth", 3, pcr_set_auth},
 	{"hash", 6, hash},
 	{"hmac", 10, hmac},
 	{"sequence", 14, sequence},

@@ -377,6 +377,14 @@ static void capability_policies(struct world *w)
 		   PICK(w, 1, 2, 8));
 }
 
+/* Of those that there are on both: the generator puts no others into the list. */
+static void capability_presence(struct world *w)
+{
+	capability(w, TPM_CAP_PP_COMMANDS,
+		   PICK(w, 0, TPM_CC_EvictControl, TPM_CC_PP_Commands, TPM_CC_CreateLoaded),
+		   PICK(w, 1, 2, 30));
+}
+
 static void capability_wrong(struct world *w)
 {
 	capability(w, PICK(w, TPM_CAP_ACT, 11, 0xFF, TPM_CAP_HANDLES),
@@ -433,6 +441,7 @@ const struct operation operations_power[] = {
 	{"capability-pcrs", 3, capability_pcrs},
 	{"capability-variable", 8, capability_variable},
 	{"capability-policies", 3, capability_policies},
+	{"capability-presence", 3, capability_presence},
 	{"capability-wrong", 2, capability_wrong},
 	{"test-parms", 4, test_parms},
 	{NULL, 0, NULL},

@@ -70,6 +70,14 @@ TPML_PCR_SELECTION pick_pcrs(struct world *w)
 	return s;
 }
 
+/* ---- physical presence ---- */
+
+void set_presence(struct world *w, bool presence)
+{
+	EACH_SIDE (s)
+		w->rig[s]->presence = presence;
+}
+
 /* ---- keys ---- */
 
 bool key_is_transient(const struct world_key *key)

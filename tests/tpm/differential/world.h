@@ -187,6 +187,9 @@ uint64_t time_now_ms(void);
  *  their own. */
 void time_pass(struct world *w, uint64_t ms);
 
+/** Is somebody there, at both TPMs? */
+void set_presence(struct world *w, bool presence);
+
 /* ---- the step's random numbers ---- */
 
 uint32_t pick(struct world *w, uint32_t count); /* 0 ... count - 1 */
