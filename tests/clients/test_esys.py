@@ -10,11 +10,11 @@ import pytest
 tpm2_pytss = pytest.importorskip("tpm2_pytss", reason="python3-tpm2-pytss is not installed (make deps-clients)")
 from tpm2_pytss import (  # noqa: E402
     ESAPI, ESYS_TR, TPM2_ALG, TPM2_CAP, TPM2_CC, TPM2_SE, TPM2B_NV_PUBLIC, TPM2B_PUBLIC, TPM2B_SENSITIVE_CREATE,
-    TPMA_NV, TPMA_SESSION, TPMS_NV_PUBLIC, TPMS_SENSITIVE_CREATE, TPMT_SYM_DEF, TPMU_SYM_KEY_BITS,
+    TPML_CC, TPMA_NV, TPMA_SESSION, TPMS_NV_PUBLIC, TPMS_SENSITIVE_CREATE, TPMT_SYM_DEF, TPMU_SYM_KEY_BITS,
     TPMU_SYM_MODE, TSS2_Exception)
 
 INDEX = 0x01500020
-AUTH_FAIL, BAD_AUTH, POLICY_FAIL, EXCLUSIVE = 0x8E, 0xA2, 0x9D, 0x121
+VALUE, AUTH_FAIL, PP, BAD_AUTH, POLICY_FAIL, EXCLUSIVE = 0x84, 0x8E, 0x90, 0xA2, 0x9D, 0x121
 KEYS = {"rsa": "rsa2048:aes128cfb", "ecc": "ecc256:aes128cfb"}
 STORAGE = "restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth"
 KINDS = ["unsalted", "salted-rsa", "salted-ecc", "bound", "salted-ecc-bound"]
@@ -319,3 +319,44 @@ def test_policysecret_by_an_hmac_session(tpm):
     tpm.policy_secret(ESYS_TR.OWNER, s, nonce, b"", b"reference", -100, session1=hmac)
     tpm.tr_set_auth(ESYS_TR.OWNER, b"wrong")
     refused(BAD_AUTH, tpm.policy_secret, ESYS_TR.OWNER, s, nonce, b"", b"", 0, session1=hmac)
+
+
+# ---- physical presence ----
+
+def pp_list(tpm):
+    _, capability = tpm.get_capability(TPM2_CAP.PP_COMMANDS, 0, 100)
+    codes = capability.data.ppCommands
+    return [int(codes[i]) for i in range(codes.count)]
+
+
+def test_pp_commands(tpm, server):
+    none, some = TPML_CC([]), TPML_CC([TPM2_CC.ClockRateAdjust])
+    hmac = session(tpm)
+    assert pp_list(tpm) == [TPM2_CC.PP_Commands]
+    refused(PP, tpm.pp_commands, some, none, session1=hmac)
+    with server.platform() as platform:
+        assert platform.signal(3) == 0
+        tpm.pp_commands(some, none, session1=hmac)
+        assert pp_list(tpm) == [TPM2_CC.PP_Commands, TPM2_CC.ClockRateAdjust]
+        tpm.clock_rate_adjust(0, ESYS_TR.PLATFORM, session1=hmac)
+        assert platform.signal(4) == 0
+    refused(PP, tpm.clock_rate_adjust, 0, ESYS_TR.PLATFORM, session1=hmac)
+    tpm.clock_rate_adjust(0, ESYS_TR.OWNER, session1=hmac)
+
+
+def test_policyphysicalpresence(tpm, server):
+    policy = trial(tpm, tpm.policy_physical_presence)
+    assert policy == hashlib.sha256(bytes(32) + TPM2_CC.PolicyPhysicalPresence.to_bytes(4, "big")).digest()
+    index = define(tpm, attributes="ownerwrite|policyread", policy=policy)
+    tpm.nv_write(index, b"0123456789abcdef", auth_handle=ESYS_TR.OWNER)
+    s = session(tpm, type_=TPM2_SE.POLICY)
+    tpm.policy_physical_presence(s)
+    refused(PP, tpm.nv_read, index, 16, session1=s)
+    with server.platform() as platform:
+        assert platform.signal(3) == 0
+        assert bytes(tpm.nv_read(index, 16, session1=s)) == b"0123456789abcdef"
+
+
+def test_pcrs_have_neither_policies_nor_authorizations(tpm):
+    refused(VALUE, tpm.pcr_set_auth_policy, bytes(32), TPM2_ALG.SHA256, ESYS_TR.PCR16)
+    refused(VALUE, tpm.pcr_set_auth_value, ESYS_TR.PCR16, b"secret")

@@ -122,6 +122,38 @@ def test_activatecredential(tss, algorithm):
     tss(*activate, "-icred", tss.write("bad", blob[:-1] + bytes([blob[-1] ^ 1])), fails="TPM_RC_INTEGRITY")
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_rewrap(tss, algorithm):
+    """A key goes to one parent and, in that one's hands, on to another."""
+    trial = tss.handle("startauthsession", "-se", "t")
+    tss("policycommandcode", "-ha", trial, "-cc", "14b")
+    tss("policygetdigest", "-ha", trial, "-of", "policy")
+    parent = tss.primary("-ecc", "nistp256")
+    tss("create", "-hp", parent, *PARENT, "-si", "-ecc", "nistp256", "-kt", "nf", "-kt", "np", "-pol", "policy", "-pwdk", "sig",
+        "-opr", "priv", "-opu", "pub")
+    key = tss.handle("load", "-hp", parent, *PARENT, "-ipr", "priv", "-ipu", "pub")
+    name = tss.write("name", tss.read(f"h{key}.bin"))
+    other = tss.write("other", tss.read(f"h{parent}.bin"))
+    tss("flushcontext", "-ha", parent)
+    old = tss.primary(*ALGORITHMS[algorithm])
+    policy = tss.handle("startauthsession", "-se", "p")
+    tss("policycommandcode", "-ha", policy, "-cc", "14b")
+    tss("duplicate", "-ho", key, "-hp", old, "-od", "dup", "-oss", "seed", "-se0", policy, "0")
+    tss("flushcontext", "-ha", key)
+    new = tss.handle("createprimary", "-hi", "e", "-pwdk", "sto", *ALGORITHMS[algorithm])
+    rewrap = ["rewrap", "-ho", old, "-hn", new, "-id", "dup", "-iss", "seed", "-od", "dup2", "-oss", "seed2"]
+    tss(*rewrap, "-in", name, "-pwdo", "wrong", fails="TPM_RC_BAD_AUTH")
+    tss(*rewrap, "-in", other, "-pwdo", "sto", fails="TPM_RC_INTEGRITY")
+    tss(*rewrap, "-in", name, "-pwdo", "sto")
+    blob = ["-pwdp", "sto", "-ipu", "pub", "-id", "dup2", "-iss", "seed2", "-opr", "priv2"]
+    tss("import", "-hp", old, *blob, fails="TPM_RC")
+    tss("import", "-hp", new, *blob)
+    moved = tss.handle("load", "-hp", new, "-pwdp", "sto", "-ipr", "priv2", "-ipu", "pub")
+    message = tss.write("message", b"to be signed")
+    tss("sign", "-hk", moved, "-pwdk", "sig", "-ecc", "-if", message, "-os", "signature")
+    tss("verifysignature", "-hk", moved, "-if", message, "-is", "signature", "-ecc")
+
+
 def test_nv_life_of_an_ordinary_index(tss):
     index = ("-ha", "01500001")
     auth = ("-pwdn", "nnn")
