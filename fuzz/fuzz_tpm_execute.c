@@ -7,8 +7,8 @@
  * its row in commands.def: values that the types allow, now and then others, and what
  * earlier answers held (keys, contexts, tickets, signatures). HMACs are right, unless
  * the step says otherwise: the harness looks up authValues and session keys in the TPM.
- * The other steps are what a platform does: reset, kill, time, locality, _TPM_Hash_Data,
- * a store that fails.
+ * The other steps are what a platform does: reset, kill, time, locality and physical presence,
+ * _TPM_Hash_Data, a store that fails.
  *
  * After each command: the answer is well-formed by the table, and its HMACs are right;
  * an error has changed not a bit of the transactional state; nothing of the command is
@@ -277,6 +277,7 @@ static void step_kill(struct feed *f)
 	size_t indices_before = nv_count(&tpm, TPM_HT_NV_INDEX);
 	size_t objects_before = nv_count(&tpm, TPM_HT_PERSISTENT);
 	struct tpm_lockout lockout = tpm.lockout;
+	const tpm_command_set pp_commands = tpm.pp_commands;
 	bool saved = !tpm.dirty && !tpm.dirty_monotone && !tpm.nv.dirty;
 
 	memcpy(hierarchy, tpm.hierarchy, sizeof hierarchy);
@@ -294,6 +295,7 @@ static void step_kill(struct feed *f)
 		CHECK(EQUAL_2B(hierarchy[H_OWNER].authValue, tpm.hierarchy[H_OWNER].authValue));
 		CHECK(EQUAL_2B(hierarchy[H_LOCKOUT].authValue, tpm.hierarchy[H_LOCKOUT].authValue));
 		CHECK(settings.disableClear == tpm.settings.disableClear);
+		CHECK(memcmp(&pp_commands, &tpm.pp_commands, sizeof pp_commands) == 0);
 	}
 	send_startup(draw(f) & 1 ? TPM_SU_STATE : TPM_SU_CLEAR);
 }
@@ -343,7 +345,10 @@ static void step(uint8_t operation, struct feed *f)
 	} else if (operation < 0xE9) {
 		bench.now_ms += draw_number(f, 1 + draw(f) % 6u);
 	} else if (operation < 0xED) {
-		bench.locality = localities[draw(f) % COUNT(localities)];
+		const uint8_t b = draw(f);
+
+		bench.locality = localities[b % COUNT(localities)];
+		bench.presence = b < 0x80;
 	} else if (operation < 0xF0) {
 		step_hash(f);
 	} else if (operation < 0xF4) {

@@ -140,7 +140,8 @@ static void use_sessions(void)
 static void use_everything(void)
 {
 	static const TPM_CAP capabilities[] = {TPM_CAP_HANDLES, TPM_CAP_PCRS,
-					       TPM_CAP_TPM_PROPERTIES, TPM_CAP_PCR_PROPERTIES};
+					       TPM_CAP_TPM_PROPERTIES, TPM_CAP_PCR_PROPERTIES,
+					       TPM_CAP_PP_COMMANDS};
 	struct PCR_Read_in pcrs = {.pcrSelectionIn = {1, {{TPM_ALG_SHA256, {3, {0xFF, 0xFF, 1}}}}}};
 	struct PCR_Event_in event = {.pcrHandle = 5, .eventData = {3, {1}}};
 	struct HierarchyChangeAuth_in change = {.authHandle = TPM_RH_OWNER};

@@ -40,6 +40,12 @@ static bool cancelled(void *context)
 	return ++bench.polls > bench.patience;
 }
 
+static bool physical_presence(void *context)
+{
+	(void)context;
+	return bench.presence;
+}
+
 static int faulty_get(struct cvtpm_store *store, const char *key, uint8_t *value, size_t capacity,
 		      size_t *len)
 {
@@ -69,8 +75,11 @@ static void faulty_close(struct cvtpm_store *store)
 
 static const struct cvtpm_store_ops faulty_ops = {faulty_get, faulty_commit, faulty_list,
 						  faulty_close};
-static const struct cvtpm_platform platform = {
-	.entropy = entropy, .clock_ms = clock_ms, .cancelled = cancelled, .store = &bench.faulty};
+static const struct cvtpm_platform platform = {.entropy = entropy,
+					       .clock_ms = clock_ms,
+					       .cancelled = cancelled,
+					       .physical_presence = physical_presence,
+					       .store = &bench.faulty};
 
 /* ---- the instance ---- */
 
@@ -81,7 +90,7 @@ struct cvtpm_tpm *bench_tpm(void)
 
 void bench_begin(void)
 {
-	bench = (struct bench){.now_ms = 1000, .patience = UINT_MAX};
+	bench = (struct bench){.now_ms = 1000, .patience = UINT_MAX, .presence = true};
 	bench.faulty = (struct cvtpm_store){&faulty_ops, CVTPM_STORE_MEMORY, 0};
 	CHECK(cvtpm_store_memory_init(&bench.store, store_memory, sizeof store_memory) == 0);
 }

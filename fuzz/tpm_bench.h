@@ -41,6 +41,7 @@ struct bench {
 	uint64_t now_ms, numbers;
 	unsigned polls, patience; /* a command that asks more often is cancelled */
 	uint8_t locality;
+	bool presence;
 };
 /** How the engine is called: on the caller's stack, unless somebody else wants to measure. */
 extern int (*bench_engine)(struct cvtpm_tpm *t, uint8_t locality, const uint8_t *command,
