@@ -3,9 +3,9 @@
  * chooses the protocol. What a parser calls whole must lie within the input,
  * and no shorter prefix may have been called whole before.
  */
+#include "host/frame.h"
 #include "serve/control_protocol.h"
 #include "serve/envelope.h"
-#include "serve/frame.h"
 #include "serve/mssim_protocol.h"
 
 #include <stdlib.h>

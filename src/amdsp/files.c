@@ -1,6 +1,7 @@
 #include "amdsp/internal.h"
 
 #include "cvtpm/err.h"
+#include "host/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,21 +43,6 @@ int lab_folder_open(const char *dir)
 	return folder < 0 ? CVTPM_ERR_IO : folder;
 }
 
-static int write_all(int file, const uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(file, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return CVTPM_ERR_IO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int lab_folder_write(int folder, const char *name, const void *data, size_t len)
 {
 	char temporary[64];
@@ -70,7 +56,7 @@ int lab_folder_write(int folder, const char *name, const void *data, size_t len)
 	if (file < 0)
 		return CVTPM_ERR_IO;
 
-	err = write_all(file, data, len);
+	err = write_whole(file, data, len) ? 0 : CVTPM_ERR_IO;
 	if (err == 0 && fsync(file) != 0)
 		err = CVTPM_ERR_IO;
 	if (close(file) != 0)
@@ -90,15 +76,14 @@ int lab_folder_read(int folder, const char *name, uint8_t *out, size_t room, siz
 {
 	int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
 	uint8_t more;
-	ssize_t n = 0;
+	ssize_t n;
 
 	if (file < 0)
 		return errno == ENOENT ? CVTPM_ERR_NOT_FOUND : CVTPM_ERR_IO;
-	*len = 0;
-	while (*len < room && (n = read(file, out + *len, room - *len)) > 0)
-		*len += (size_t)n;
-	if (n >= 0 && *len == room)
-		n = read(file, &more, 1);
+	n = read_whole(file, out, room);
+	*len = n > 0 ? (size_t)n : 0;
+	if (n >= 0)
+		n = read_whole(file, &more, 1);
 	close(file);
 	if (n < 0)
 		return CVTPM_ERR_IO;

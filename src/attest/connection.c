@@ -1,6 +1,7 @@
 #include "attest/connection.h"
 
 #include "cvtpm/err.h"
+#include "host/frame.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HEADER_SIZE        10
 #define MSSIM_SEND_COMMAND 8
 #define MSSIM_SESSION_END  20
 #define TPM_RC_YIELDED     0x908u
@@ -31,19 +31,6 @@ __attribute__((format(printf, 2, 3))) static int fail(struct tpm_connection *c, 
 	vsnprintf(c->error, sizeof c->error, format, arguments);
 	va_end(arguments);
 	return CVTPM_ERR_IO;
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-	p[0] = (uint8_t)(value >> 24);
-	p[1] = (uint8_t)(value >> 16);
-	p[2] = (uint8_t)(value >> 8);
-	p[3] = (uint8_t)value;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* ---- bytes ---- */
@@ -105,13 +92,13 @@ static int receive_stream(struct tpm_connection *c, uint8_t *response, size_t *r
 {
 	size_t size;
 
-	CVTPM_TRY(receive_bytes(c, response, HEADER_SIZE));
-	size = get32(response + 2);
-	if (size < HEADER_SIZE || size > *response_len)
+	CVTPM_TRY(receive_bytes(c, response, FRAME_HEADER_SIZE));
+	size = frame_get_u32(response + 2);
+	if (size < FRAME_HEADER_SIZE || size > *response_len)
 		return fail(c, "%s does not speak a TPM's language (is it the right port?)",
 			    c->address);
 	*response_len = size;
-	return receive_bytes(c, response + HEADER_SIZE, size - HEADER_SIZE);
+	return receive_bytes(c, response + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE);
 }
 
 static int receive_mssim(struct tpm_connection *c, uint8_t *response, size_t *response_len)
@@ -120,8 +107,8 @@ static int receive_mssim(struct tpm_connection *c, uint8_t *response, size_t *re
 	size_t size;
 
 	CVTPM_TRY(receive_bytes(c, word, sizeof word));
-	size = get32(word);
-	if (size < HEADER_SIZE || size > *response_len)
+	size = frame_get_u32(word);
+	if (size < FRAME_HEADER_SIZE || size > *response_len)
 		return fail(c,
 			    "%s does not speak the simulator's protocol (is it the command port?)",
 			    c->address);
@@ -150,8 +137,8 @@ static int execute_once(struct tpm_connection *c, const uint8_t *command, size_t
 	uint8_t prefix[9] = {0};
 
 	if (c->kind == TPM_CONNECTION_MSSIM) {
-		put32(prefix, MSSIM_SEND_COMMAND); /* then the locality, 0 */
-		put32(prefix + 5, (uint32_t)command_len);
+		frame_put_u32(prefix, MSSIM_SEND_COMMAND); /* then the locality, 0 */
+		frame_put_u32(prefix + 5, (uint32_t)command_len);
 		CVTPM_TRY(send_bytes(c, prefix, sizeof prefix));
 	}
 	CVTPM_TRY(send_bytes(c, command, command_len));
@@ -169,7 +156,7 @@ static int execute_once(struct tpm_connection *c, const uint8_t *command, size_t
 /* Warnings that ask for the same command again (Part 2, 6.6.3). */
 static bool asks_again(const uint8_t *response, size_t len)
 {
-	uint32_t rc = len >= HEADER_SIZE ? get32(response + 6) : 0;
+	uint32_t rc = len >= FRAME_HEADER_SIZE ? frame_get_u32(response + 6) : 0;
 
 	return rc == TPM_RC_YIELDED || rc == TPM_RC_TESTING || rc == TPM_RC_RETRY;
 }
@@ -320,7 +307,7 @@ void tpm_connection_close(struct tpm_connection *c)
 	if (c->fd < 0)
 		return;
 	if (c->kind == TPM_CONNECTION_MSSIM) {
-		put32(end, MSSIM_SESSION_END);
+		frame_put_u32(end, MSSIM_SESSION_END);
 		(void)send_bytes(c, end, sizeof end);
 	}
 	close(c->fd);

@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "cvtpm/crb.h"
 #include "cvtpm/err.h"
+#include "host/frame.h"
+#include "host/whole.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -14,8 +16,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#define HEADER_SIZE 10
 
 struct arguments {
 	const char *file;
@@ -230,63 +230,33 @@ static void tell_failure(const struct arguments *a, const struct cvtpm_crb_clien
 
 /* ---- the pipe ---- */
 
-/* Bytes read; fewer than `len` only at end of file or on an error (-1). */
-static ssize_t read_all(uint8_t *bytes, size_t len)
+static int response_write(const uint8_t *bytes, size_t len)
 {
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = read(STDIN_FILENO, bytes + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-static int write_all(const uint8_t *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			cli_error("cannot write the response to standard output: %s",
-				  strerror(errno));
-			return -1;
-		}
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (write_whole(STDOUT_FILENO, bytes, len))
+		return 0;
+	cli_error("cannot write the response to standard output: %s", strerror(errno));
+	return -1;
 }
 
 /* The next command, framed by its header. 1, 0 at end of file, -1. */
 static int command_read(uint8_t command[CVTPM_CRB_BUFFER_SIZE], size_t *len)
 {
-	ssize_t n = read_all(command, HEADER_SIZE);
+	ssize_t n = read_whole(STDIN_FILENO, command, FRAME_HEADER_SIZE);
 	size_t size;
 
 	if (n == 0)
 		return 0;
-	if (n == HEADER_SIZE) {
-		size = (size_t)command[2] << 24 | (size_t)command[3] << 16 |
-		       (size_t)command[4] << 8 | command[5];
-		if (size < HEADER_SIZE || size > CVTPM_CRB_BUFFER_SIZE) {
+	if (n == FRAME_HEADER_SIZE) {
+		size = frame_get_u32(command + 2);
+		if (size < FRAME_HEADER_SIZE || size > CVTPM_CRB_BUFFER_SIZE) {
 			cli_error("a command on standard input says that it has %zu bytes; %d to "
 				  "%d fit the interface",
-				  size, HEADER_SIZE, CVTPM_CRB_BUFFER_SIZE);
+				  size, FRAME_HEADER_SIZE, CVTPM_CRB_BUFFER_SIZE);
 			return -1;
 		}
 		*len = size;
-		n = read_all(command + HEADER_SIZE, size - HEADER_SIZE);
-		if (n == (ssize_t)(size - HEADER_SIZE))
+		n = read_whole(STDIN_FILENO, command + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE);
+		if (n == (ssize_t)(size - FRAME_HEADER_SIZE))
 			return 1;
 	}
 	if (n < 0)
@@ -311,7 +281,7 @@ static int relay(const struct arguments *a, struct cvtpm_crb_client *client)
 			tell_failure(a, client, err);
 			return CLI_FAULT;
 		}
-		if (write_all(response, response_len) < 0)
+		if (response_write(response, response_len) < 0)
 			return CLI_FAULT;
 	}
 	return more < 0 ? CLI_FAULT : CLI_YES;

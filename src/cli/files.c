@@ -1,5 +1,6 @@
 #include "cli/files.h"
 #include "cli/cli.h"
+#include "host/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,22 +70,25 @@ bool cli_read_optional(struct cli_files *files, const char *path, struct cvtpm_b
 bool cli_write_bytes(const char *path, const uint8_t *data, size_t len, bool is_new)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (is_new ? O_EXCL : O_TRUNC), 0600);
-	bool good = fd >= 0;
+	bool good = fd >= 0 && write_whole(fd, data, len);
 
-	while (good && len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		good = n > 0;
-		data += good ? n : 0;
-		len -= good ? (size_t)n : 0;
-	}
 	if (fd >= 0 && close(fd) < 0)
 		good = false;
 	if (!good)
 		cli_error("cannot write %s: %s", path, strerror(errno));
 	return good;
+}
+
+int cli_several(struct argp_state *state, int key, const char *value, int *several)
+{
+	if (key == ARGP_KEY_ARG) {
+		if (!*several)
+			argp_error(state, "'%s' belongs to no option", value);
+		return *several;
+	}
+	if (key > 0 && key < ARGP_KEY_END)
+		*several = 0;
+	return key;
 }
 
 void cli_free_files(struct cli_files *files)

@@ -4,6 +4,7 @@
 
 #include "cvtpm/evidence.h"
 
+#include <argp.h>
 #include <stdbool.h>
 
 #define CLI_FILES_MAX 80
@@ -26,6 +27,10 @@ bool cli_read_optional(struct cli_files *files, const char *path, struct cvtpm_b
 /** Writes a file that its owner alone may read; with `is_new`, one that must not be there yet.
  *  False: said on standard error. */
 bool cli_write_bytes(const char *path, const uint8_t *data, size_t len, bool is_new);
+/** Lets files follow an option that takes several, "--certs A B": the key that an argument is
+ *  of. `*several` is 0, or set by the parser to the option's key; any other option ends it. An
+ *  argument that belongs to none is a usage error. */
+int cli_several(struct argp_state *state, int key, const char *value, int *several);
 /** Wipes and frees. */
 void cli_free_files(struct cli_files *files);
 

@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "crypto/hex.h"
 #include "cvtpm/err.h"
+#include "host/whole.h"
 #include "snp/report.h"
 
 #include <openssl/evp.h>
@@ -359,7 +360,7 @@ static bool hear(int fd, struct words *words, long seconds)
 __attribute__((format(printf, 2, 3))) static int finish(int status, const char *format, ...)
 {
 	char line[KEYLIME_LINE_SIZE + 256];
-	size_t len, done = 0;
+	size_t len;
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -367,16 +368,7 @@ __attribute__((format(printf, 2, 3))) static int finish(int status, const char *
 	va_end(arguments);
 	len = strlen(line);
 	line[len++] = '\n';
-	while (done < len) {
-		const ssize_t n = write(STDOUT_FILENO, line + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return CLI_FAULT;
-		done += (size_t)n;
-	}
-	return status;
+	return write_whole(STDOUT_FILENO, line, len) ? status : CLI_FAULT;
 }
 
 static int conclude(const struct words *words, int status)

@@ -12,7 +12,7 @@
  */
 #include "cli/cli.h"
 #include "cli/swtpm.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
 #include "cli/swtpm.h"
 #include "cli/swtpm_channel.h"
 #include "crypto/crypto.h"
+#include "host/frame.h"
 #include "serve/control_protocol.h"
-#include "serve/frame.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,6 +4,7 @@
 #include "cli/swtpm.h"
 #include "crypto/crypto.h"
 #include "crypto/hex.h"
+#include "host/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,28 +67,17 @@ void swtpm_key_parse(struct argp_state *state, const char *option, const char *t
 
 /* ---- reading ---- */
 
-static bool read_all(int fd, uint8_t *out, size_t room, size_t *len)
-{
-	ssize_t n;
-
-	*len = 0;
-	do {
-		n = read(fd, out + *len, room - *len);
-		*len += n > 0 ? (size_t)n : 0;
-	} while ((n > 0 && *len < room) || (n < 0 && errno == EINTR));
-	return n >= 0;
-}
-
 /* The whole of it, at most `room` - 1 bytes. */
 static int secret_read(const struct swtpm_key *key, uint8_t *out, size_t room, size_t *len)
 {
 	const char *path = key->file ? key->file : key->pwdfile;
 	int fd = key->fd >= 0 ? key->fd : key->pwdfd;
 	struct stat st;
+	ssize_t n;
 
 	if (path)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !read_all(fd, out, room, len)) {
+	if (fd < 0 || fstat(fd, &st) < 0 || (n = read_whole(fd, out, room)) < 0) {
 		cli_error("%s: cannot read %s: %s", key->option, path ? path : "the descriptor",
 			  strerror(errno));
 		if (fd >= 0)
@@ -95,6 +85,7 @@ static int secret_read(const struct swtpm_key *key, uint8_t *out, size_t room, s
 		return CLI_FAULT;
 	}
 	close(fd);
+	*len = (size_t)n;
 	if (path && (st.st_mode & 077)) {
 		cli_error("%s: others may read %s (mode %o): chmod 600 it", key->option, path,
 			  (unsigned)(st.st_mode & 07777));

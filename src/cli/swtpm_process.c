@@ -1,6 +1,7 @@
 /* What a daemon does beside its work: log, pid file, background, another user. */
 #include "cli/cli.h"
 #include "cli/swtpm.h"
+#include "host/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,16 +37,8 @@ void swtpm_log_parse(struct argp_state *state, const char *text, struct swtpm_lo
 /* Where nobody reads, nothing is lost. */
 static void put(int fd, const char *text, size_t len)
 {
-	while (fd >= 0 && len > 0) {
-		const ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		text += n;
-		len -= (size_t)n;
-	}
+	if (fd >= 0)
+		(void)write_whole(fd, text, len);
 }
 
 /* A FILE's write function: each line gets the prefix. */

@@ -1,6 +1,7 @@
 #include "cli/verify_output.h"
 
 #include "cli/cli.h"
+#include "host/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +14,10 @@
 
 /* ---- files ---- */
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t done = write(fd, text, len);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		len -= (size_t)done;
-	}
-	return true;
-}
-
 static bool write_in_place(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	bool good = fd >= 0 && write_all(fd, text, strlen(text));
+	bool good = fd >= 0 && write_whole(fd, text, strlen(text));
 
 	if (fd >= 0)
 		good = close(fd) == 0 && good;
@@ -51,7 +37,7 @@ static bool write_and_rename(const char *path, const char *text)
 	}
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd >= 0) {
-		good = write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+		good = write_whole(fd, text, strlen(text)) && fsync(fd) == 0;
 		good = close(fd) == 0 && good && rename(temporary, path) == 0;
 		saved = errno;
 		if (!good)

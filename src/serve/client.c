@@ -2,7 +2,7 @@
 
 #include "crypto/crypto.h"
 #include "cvtpm/err.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "serve/server.h"
 
 #include <errno.h>

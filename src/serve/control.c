@@ -10,9 +10,9 @@
 
 #include "cvtpm/err.h"
 #include "cvtpm/store.h"
+#include "host/frame.h"
 #include "serve/client.h"
 #include "serve/control_protocol.h"
-#include "serve/frame.h"
 #include "serve/server.h"
 
 #include <string.h>

@@ -2,9 +2,9 @@
 #include "serve/control_jobs.h"
 
 #include "cvtpm/err.h"
+#include "host/frame.h"
 #include "serve/client.h"
 #include "serve/envelope.h"
-#include "serve/frame.h"
 #include "serve/mssim_protocol.h"
 #include "serve/server.h"
 

@@ -1,6 +1,6 @@
 #include "serve/control_protocol.h"
 
-#include "serve/frame.h"
+#include "host/frame.h"
 
 enum control_shape {
 	SHAPE_PLAIN,    /* the number alone */

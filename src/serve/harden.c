@@ -2,7 +2,7 @@
 
 #include "crypto/crypto.h"
 #include "cvtpm/platform.h"
-#include "serve/log.h"
+#include "host/log.h"
 
 #include <errno.h>
 #include <linux/capability.h>

@@ -1,6 +1,6 @@
 #include "serve/loaded.h"
 
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
  * acknowledged as the protocol wants, changes nothing, and is logged.
  */
 #include "cvtpm/err.h"
+#include "host/frame.h"
 #include "serve/client.h"
-#include "serve/frame.h"
 #include "serve/mssim_protocol.h"
 #include "serve/server.h"
 

@@ -1,6 +1,6 @@
 #include "serve/mssim_protocol.h"
 
-#include "serve/frame.h"
+#include "host/frame.h"
 
 enum mssim_shape {
 	SHAPE_PLAIN,   /* the number alone */

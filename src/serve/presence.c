@@ -3,8 +3,8 @@
 #include "crb/shared.h"
 #include "cvtpm/acpi.h"
 #include "cvtpm/err.h"
+#include "host/frame.h"
 #include "manufacture/commands.h"
-#include "serve/frame.h"
 #include "serve/server.h"
 
 #include <stdlib.h>

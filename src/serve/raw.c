@@ -1,6 +1,6 @@
 #include "crypto/crypto.h"
+#include "host/frame.h"
 #include "serve/client.h"
-#include "serve/frame.h"
 #include "serve/server.h"
 
 #define TPM_RC_COMMAND_SIZE 0x142

@@ -4,7 +4,7 @@
 #include "serve/server.h"
 
 #include "cvtpm/err.h"
-#include "serve/log.h"
+#include "host/log.h"
 #include "serve/passed.h"
 
 #include <errno.h>

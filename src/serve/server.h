@@ -5,10 +5,10 @@
 #define CVTPM_SERVE_SERVER_H
 
 #include "cvtpm/serve.h"
+#include "host/frame.h"
 #include "serve/bell.h"
 #include "serve/client.h"
 #include "serve/control.h"
-#include "serve/frame.h"
 #include "serve/life.h"
 #include "serve/listen.h"
 #include "serve/loop.h"

@@ -1,7 +1,7 @@
 #include "serve/worker.h"
 
 #include "cvtpm/err.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -332,7 +332,8 @@ void worker_tick(struct worker *w)
 		worker_cancel(w, NULL);
 }
 
-void worker_respond(struct worker_job *job, uint32_t rc)
+/* A response that is nothing but a response code. */
+static void worker_respond(struct worker_job *job, uint32_t rc)
 {
 	frame_put_error(job->response, rc);
 	job->response_len = FRAME_HEADER_SIZE;

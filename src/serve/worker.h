@@ -153,11 +153,8 @@ void worker_run_command(struct worker_job *job, struct worker_tpm *tpm);
 /** Flushes what the job's owner has loaded; what else is there stays. */
 void worker_run_flush(struct worker_job *job, struct worker_tpm *tpm);
 
-/** Writes a response that is nothing but a response code (10 bytes). */
-void worker_respond(struct worker_job *job, uint32_t rc);
-
-/** The same in the place of the TPM, which does not get to see the job's command. On the
- *  worker's thread. */
+/** Writes a response that is nothing but a response code (10 bytes), in the place of the TPM,
+ *  which does not get to see the job's command. On the worker's thread. */
 void worker_refuse(struct worker *worker, struct worker_job *job, uint32_t rc);
 
 #endif

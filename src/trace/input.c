@@ -21,7 +21,7 @@ size_t trace_input_read(struct trace_input *in, void *to, size_t len)
 
 /* ---- a run of messages ---- */
 
-bool trace_read_binary(struct trace_input *in, struct trace_sink *sink)
+static bool read_binary(struct trace_input *in, struct trace_sink *sink)
 {
 	struct trace_context context = {0};
 	struct trace_way way = {.sink = sink, .context = &context};
@@ -309,7 +309,7 @@ static bool understood(struct text *t, unsigned long number)
 	       take_line(&t->way, t->line, &meta, t->bytes) || is_log_line(t->line);
 }
 
-bool trace_read_text(struct trace_input *in, struct trace_sink *sink)
+static bool read_text(struct trace_input *in, struct trace_sink *sink)
 {
 	struct text *t = calloc(1, sizeof *t);
 	int found;
@@ -365,9 +365,9 @@ bool trace_read(FILE *file, uint16_t port, struct trace_sink *sink)
 		return trace_read_pcap(&in, port, sink);
 	if (in.head_len >= 2 && ((head[0] == 0x80 && (head[1] == 1 || head[1] == 2)) ||
 				 (head[0] == 0 && head[1] == 0xC4)))
-		return trace_read_binary(&in, sink);
+		return read_binary(&in, sink);
 	if (is_text(head, in.head_len))
-		return trace_read_text(&in, sink);
+		return read_text(&in, sink);
 	trace_note(sink, true,
 		   "neither a packet capture nor text, nor does it begin with a TPM command or "
 		   "response");

@@ -22,10 +22,7 @@ size_t trace_input_read(struct trace_input *input, void *to, size_t len);
  *  says so. `port`: of TCP, a TPM's besides 2321 and 2322; 0: none. */
 bool trace_read(FILE *file, uint16_t port, struct trace_sink *sink);
 
-/* ---- the forms ---- */
-
-bool trace_read_text(struct trace_input *input, struct trace_sink *sink);
-bool trace_read_binary(struct trace_input *input, struct trace_sink *sink);
+/** The form that is a packet capture (pcap.c). */
 bool trace_read_pcap(struct trace_input *input, uint16_t port, struct trace_sink *sink);
 
 #endif

@@ -1,6 +1,6 @@
 #include "trace/message.h"
 
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "trace/walk.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "trace/pcap.h"
 
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "trace/record.h"
 
 #include "crypto/crypto.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "serve/mssim_protocol.h"
 
 #include <arpa/inet.h>

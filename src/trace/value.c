@@ -1,6 +1,6 @@
 /* One number, one run of bytes, in words. */
 #include "crypto/hex.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "trace/names.h"
 #include "trace/show.h"
 

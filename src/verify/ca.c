@@ -1,6 +1,7 @@
 /* The local CA at work: opening it, approving evidence, signing. */
 #include "verify/ca.h"
 #include "cvtpm/err.h"
+#include "host/whole.h"
 #include "verify/certs.h"
 
 #include <errno.h>
@@ -70,24 +71,25 @@ int ca_check_key(EVP_PKEY *key, const struct cvtpm_ca_log *log, uint16_t *curve)
 	return CVTPM_ERR_UNSUPPORTED;
 }
 
-int ca_read_file(int dir, const char *name, uint8_t **data, size_t *len)
+/* A file of the folder, to be freed: CVTPM_ERR_NOT_FOUND, CVTPM_ERR_IO. */
+static int ca_read_file(int dir, const char *name, uint8_t **data, size_t *len)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), saved;
-	ssize_t got = -1;
+	ssize_t got;
 
 	*data = NULL;
 	*len = 0;
 	if (fd < 0)
 		return errno == ENOENT ? CVTPM_ERR_NOT_FOUND : CVTPM_ERR_IO;
 	*data = malloc(CA_FILE_MAX_SIZE);
-	while (*data && *len < CA_FILE_MAX_SIZE &&
-	       (got = read(fd, *data + *len, CA_FILE_MAX_SIZE - *len)) > 0)
-		*len += (size_t)got;
+	got = *data ? read_whole(fd, *data, CA_FILE_MAX_SIZE) : -1;
 	saved = errno;
 	close(fd);
 	errno = saved;
-	if (*data && got == 0)
+	if (got >= 0 && got < CA_FILE_MAX_SIZE) {
+		*len = (size_t)got;
 		return 0;
+	}
 	free(*data);
 	*data = NULL;
 	return CVTPM_ERR_IO;

@@ -14,7 +14,4 @@ ca_log(const struct cvtpm_ca_log *log, enum cvtpm_log_level level, const char *f
 /* P-384 or P-256, else CVTPM_ERR_UNSUPPORTED, with the reason in the log. */
 int ca_check_key(EVP_PKEY *key, const struct cvtpm_ca_log *log, uint16_t *curve);
 
-/* A file of the folder, to be freed: CVTPM_ERR_NOT_FOUND, CVTPM_ERR_IO. */
-int ca_read_file(int dir, const char *name, uint8_t **data, size_t *len);
-
 #endif

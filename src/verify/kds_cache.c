@@ -5,6 +5,7 @@
  * anything, as everything is judged as evidence, but they could keep it from
  * verifying, hand it an old revocation list, or see which machines it looks at.
  */
+#include "host/whole.h"
 #include "verify/checks.h"
 #include "verify/kds_parts.h"
 
@@ -61,22 +62,6 @@ static bool is_usable(int fd, struct stat *st)
 	       !(st->st_mode & 022) && st->st_size > 0 && st->st_size <= (off_t)CVTPM_KDS_MAX_SIZE;
 }
 
-static bool read_all(int fd, uint8_t *data, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t got = read(fd, data + done, len - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
-}
-
 static int read_file(int fd, uint8_t **data, size_t *len, int64_t *written)
 {
 	struct stat st;
@@ -88,7 +73,7 @@ static int read_file(int fd, uint8_t **data, size_t *len, int64_t *written)
 	*data = malloc(*len);
 	if (!*data)
 		return CVTPM_ERR_NO_MEMORY;
-	if (read_all(fd, *data, *len))
+	if (read_whole(fd, *data, *len) == (ssize_t)*len)
 		return 0;
 	free(*data);
 	*data = NULL;
@@ -112,22 +97,6 @@ int kds_cache_read(int dir, const char *url, uint8_t **data, size_t *len, int64_
 }
 
 /* ---- writing ---- */
-
-static bool write_all(int fd, const uint8_t *data, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t put = write(fd, data + done, len - done);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return false;
-		done += (size_t)put;
-	}
-	return true;
-}
 
 /* A name that no other process has at the same time. */
 static int temporary_name(const char *name, char temporary[TEMP_SIZE])
@@ -153,7 +122,7 @@ int kds_cache_write(int dir, const char *url, const uint8_t *data, size_t len)
 	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return CVTPM_ERR_IO;
-	good = write_all(fd, data, len) && !fsync(fd);
+	good = write_whole(fd, data, len) && !fsync(fd);
 	saved = errno;
 	if (close(fd))
 		good = false;

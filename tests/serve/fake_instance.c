@@ -2,7 +2,7 @@
 
 #include "cvtpm/err.h"
 #include "cvtpm/instance.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* The control channel's parser, byte by byte, and the envelope of state blobs. */
 #include "cvtpm/err.h"
+#include "host/frame.h"
 #include "serve/control_protocol.h"
 #include "serve/envelope.h"
-#include "serve/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The protocols' parsers, byte by byte. */
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "serve/mssim_protocol.h"
 
 #include <setjmp.h>

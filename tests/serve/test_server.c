@@ -5,7 +5,7 @@
 #include "cvtpm/err.h"
 #include "cvtpm/serve.h"
 #include "fake_instance.h"
-#include "serve/frame.h"
+#include "host/frame.h"
 #include "serve/mssim_protocol.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-#include "serve/frame.h"
+#include "host/frame.h"
 
 #define TPM_ST_NO_SESSIONS 0x8001
 

@@ -1,6 +1,6 @@
-/* Lines for the operator, formatted. Hosted. */
-#ifndef CVTPM_SERVE_LOG_H
-#define CVTPM_SERVE_LOG_H
+/* Lines for the operator, formatted; for all hosted parts. */
+#ifndef CVTPM_HOST_LOG_H
+#define CVTPM_HOST_LOG_H
 
 #include "cvtpm/platform.h"
 

@@ -5,8 +5,8 @@
  *
  * Pure functions over buffers.
  */
-#ifndef CVTPM_SERVE_FRAME_H
-#define CVTPM_SERVE_FRAME_H
+#ifndef CVTPM_HOST_FRAME_H
+#define CVTPM_HOST_FRAME_H
 
 #include <stddef.h>
 #include <stdint.h>
