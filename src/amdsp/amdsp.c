@@ -240,14 +240,6 @@ static int sign_report(const struct cvtpm_amdsp *sp, uint8_t *r)
 
 /* ---- the two messages ---- */
 
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 /* KEY_SEL of either message against what this chip has, which is no VLEK. */
 static uint32_t check_key_sel(uint32_t key_sel)
 {
@@ -275,8 +267,8 @@ static uint32_t answer_report(const struct cvtpm_amdsp *sp, unsigned vmpck, cons
 	uint32_t key_sel = snp_get32(req + SNP_REPORT_REQ_KEY_SEL);
 	uint8_t *report = rsp + SNP_REPORT_RSP_REPORT;
 
-	if (!may_name(vmpl, vmpck) ||
-	    !all_zero(req + SNP_REPORT_REQ_RESERVED, SNP_REPORT_REQ_SIZE - SNP_REPORT_REQ_RESERVED))
+	if (!may_name(vmpl, vmpck) || !cvtpm_is_zero(req + SNP_REPORT_REQ_RESERVED,
+						     SNP_REPORT_REQ_SIZE - SNP_REPORT_REQ_RESERVED))
 		return SNP_STATUS_INVALID_PARAMETERS;
 	if (check_key_sel(key_sel) != SNP_STATUS_SUCCESS)
 		return check_key_sel(key_sel);
@@ -323,7 +315,7 @@ static uint32_t answer_key(const struct cvtpm_amdsp *sp, unsigned vmpck, const u
 	uint32_t root = snp_get32(req + SNP_KEY_REQ_ROOT_KEY_SELECT);
 	enum snp_product product = chip_snp_product(&sp->lab->chip);
 
-	if (root > 7 || !all_zero(req + SNP_KEY_REQ_RESERVED, 4) ||
+	if (root > 7 || !cvtpm_is_zero(req + SNP_KEY_REQ_RESERVED, 4) ||
 	    (snp_get64(req + SNP_KEY_REQ_GUEST_FIELD_SELECT) & ~known) != 0 ||
 	    !may_name(snp_get32(req + SNP_KEY_REQ_VMPL), vmpck) ||
 	    snp_get32(req + SNP_KEY_REQ_GUEST_SVN) > sp->config.guest_svn ||

@@ -132,14 +132,6 @@ static size_t trimmed_size(const uint8_t *data, size_t len)
 	return size;
 }
 
-static bool is_all_zero(const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (data[i])
-			return false;
-	return true;
-}
-
 /* CVTPM_ERR_NOT_FOUND: there is no such index, or nothing in it. */
 static int read_index(struct attest *a, uint32_t index, enum cvtpm_bundle_item item)
 {
@@ -163,7 +155,7 @@ static int read_index(struct attest *a, uint32_t index, enum cvtpm_bundle_item i
 	err = tpm_nv_read(client, auth, index, data, public.size);
 	if (err)
 		return fail_tpm(a, err, what);
-	if (is_all_zero(data, public.size))
+	if (cvtpm_is_zero(data, public.size))
 		return CVTPM_ERR_NOT_FOUND;
 	return attest_add(a, item, data, trimmed_size(data, public.size));
 }

@@ -24,6 +24,9 @@ void cvtpm_wipe(void *memory, size_t len);
 /** True when the two buffers are equal; time depends on `len` alone. */
 bool cvtpm_equal(const void *a, const void *b, size_t len);
 
+/** True when all bytes are zero; time depends on `len` alone. */
+bool cvtpm_is_zero(const void *bytes, size_t len);
+
 /* Bytes of the caller's, only read. An empty one may have a NULL pointer. */
 struct cvtpm_octets {
 	const void *at;

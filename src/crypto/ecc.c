@@ -15,19 +15,10 @@ static unsigned less(const uint8_t *a, const uint8_t *b, size_t size)
 	return borrow;
 }
 
-static bool is_zero(const uint8_t *a, size_t size)
-{
-	unsigned any = 0;
-
-	for (size_t i = 0; i < size; i++)
-		any |= a[i];
-	return any == 0;
-}
-
 /* 1 .. n - 1 */
 static bool is_scalar(const struct cvtpm_curve_parameters *curve, const uint8_t *d)
 {
-	return less(d, curve->n, curve->size) & !is_zero(d, curve->size);
+	return less(d, curve->n, curve->size) & !cvtpm_is_zero(d, curve->size);
 }
 
 /* ---- keys ---- */

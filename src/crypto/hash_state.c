@@ -12,6 +12,7 @@
  * big-endian, but for the sponge, whose lanes are little-endian as the standard has
  * them. Bytes behind what an algorithm needs are zero.
  */
+#include "crypto/crypto.h"
 #include "crypto/wolf.h"
 
 enum { VERSION = 1, OFFSET_ALG = 2, OFFSET_LEN = 4, OFFSET_STATE = 12, STATE_SIZE = 200 };
@@ -79,15 +80,6 @@ static size_t import_state(struct cvtpm_hash *hash, size_t block, const uint8_t 
 	return STATE_SIZE;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= bytes[i];
-	return any == 0;
-}
-
 void cvtpm_hash_export(const struct cvtpm_hash *hash, uint8_t out[CVTPM_HASH_STATE_SIZE])
 {
 	memset(out, 0, CVTPM_HASH_STATE_SIZE);
@@ -108,7 +100,7 @@ int cvtpm_hash_import(struct cvtpm_hash *hash, const uint8_t in[CVTPM_HASH_STATE
 	block = cvtpm_hash_block_size(hash->alg);
 	if (in[0] == VERSION && in[1] == 0 && block && hash->len <= HASH_MAX_LEN) {
 		used = import_state(hash, block, in + OFFSET_STATE);
-		if (all_zero(in + OFFSET_STATE + used, STATE_SIZE - used))
+		if (cvtpm_is_zero(in + OFFSET_STATE + used, STATE_SIZE - used))
 			return 0;
 	}
 	cvtpm_wipe(hash, sizeof *hash);
@@ -130,7 +122,7 @@ int cvtpm_hmac_import(struct cvtpm_hmac *hmac, const uint8_t in[CVTPM_HMAC_STATE
 	CVTPM_TRY(cvtpm_hash_import(&hmac->inner, in));
 	block = cvtpm_hash_block_size(hmac->inner.alg);
 	/* The key's block went in first. */
-	if (hmac->inner.len >= block && all_zero(key + block, sizeof hmac->key - block)) {
+	if (hmac->inner.len >= block && cvtpm_is_zero(key + block, sizeof hmac->key - block)) {
 		memcpy(hmac->key, key, sizeof hmac->key);
 		return 0;
 	}

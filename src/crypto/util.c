@@ -51,3 +51,13 @@ const char *cvtpm_strerror(int err)
 		return "unknown error";
 	return phrases[-err];
 }
+
+bool cvtpm_is_zero(const void *bytes, size_t len)
+{
+	const volatile uint8_t *x = bytes;
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < len; i++)
+		any |= x[i];
+	return any == 0;
+}

@@ -141,7 +141,6 @@ static int sev_guest_certificates(struct cvtpm_snp_provider *provider, uint8_t *
 	struct snp_ext_report_req req = {.certs_address = (uintptr_t)guest->certs,
 					 .certs_len = sizeof guest->certs};
 	uint8_t report[SNP_REPORT_SIZE];
-	struct snp_certtable parsed;
 
 	snp_report_request_write(req.data, zeros, guest->config.vmpl);
 	memset(&guest->response, 0, sizeof guest->response);
@@ -149,15 +148,7 @@ static int sev_guest_certificates(struct cvtpm_snp_provider *provider, uint8_t *
 	CVTPM_TRY(request(guest, SNP_GET_EXT_REPORT, &req, &guest->response));
 	CVTPM_TRY(read_report(guest, zeros, report));
 
-	CVTPM_TRY(snp_certtable_begin(&parsed, guest->certs, sizeof guest->certs));
-	if (parsed.used > *len) {
-		*len = parsed.used;
-		return CVTPM_ERR_SIZE;
-	}
-	if (parsed.used > 0)
-		memcpy(table, guest->certs, parsed.used);
-	*len = parsed.used;
-	return 0;
+	return snp_certtable_copy(guest->certs, sizeof guest->certs, table, len);
 }
 
 static int request_key(struct sev_guest *guest, enum snp_key_sel key_sel,

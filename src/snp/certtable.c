@@ -85,6 +85,20 @@ int snp_certtable_find(const struct snp_certtable *table, const uint8_t guid[SNP
 	return CVTPM_ERR_NOT_FOUND;
 }
 
+int snp_certtable_copy(const uint8_t *bytes, size_t len, uint8_t *out, size_t *out_len)
+{
+	const size_t room = *out_len;
+	struct snp_certtable table;
+
+	CVTPM_TRY(snp_certtable_begin(&table, bytes, len));
+	*out_len = table.used;
+	if (table.used > room)
+		return CVTPM_ERR_SIZE;
+	if (table.used > 0)
+		memcpy(out, bytes, table.used);
+	return 0;
+}
+
 int snp_certtable_write(const struct snp_certtable_entry *entries, size_t count, uint8_t *out,
 			size_t *len)
 {

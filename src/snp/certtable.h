@@ -50,6 +50,11 @@ struct snp_certtable_entry snp_certtable_at(const struct snp_certtable *table, s
 int snp_certtable_find(const struct snp_certtable *table, const uint8_t guid[SNP_GUID_SIZE],
 		       struct snp_certtable_entry *entry);
 
+/** Copies a table from `len` bytes that snp_certtable_begin() checks, without what is behind
+ *  it. `*out_len` in: room at `out`, out: length of the table. CVTPM_ERR_FORMAT;
+ *  CVTPM_ERR_SIZE: too little room, and `*out_len` is what is needed. */
+int snp_certtable_copy(const uint8_t *bytes, size_t len, uint8_t *out, size_t *out_len);
+
 /** Writes a table of `count` entries; `*len` in: room at `out`, out: length written.
  *  CVTPM_ERR_SIZE: too little room, and `*len` is what is needed. */
 int snp_certtable_write(const struct snp_certtable_entry *entries, size_t count, uint8_t *out,

@@ -256,7 +256,6 @@ static int provider_certificates(struct cvtpm_snp_provider *provider, uint8_t *t
 	struct snp_guest_message *guest = of(provider);
 	struct exchange x = {.extended = true};
 	uint8_t report[SNP_REPORT_SIZE];
-	struct snp_certtable parsed;
 
 	memset(guest->config.certs, 0, guest->config.certs_size);
 	CVTPM_TRY(request_report(guest, &x, zeros, report));
@@ -266,15 +265,7 @@ static int provider_certificates(struct cvtpm_snp_provider *provider, uint8_t *t
 	}
 
 	copy_in(guest->certs, guest->config.certs, guest->config.certs_size);
-	CVTPM_TRY(snp_certtable_begin(&parsed, guest->certs, guest->config.certs_size));
-	if (parsed.used > *len) {
-		*len = parsed.used;
-		return CVTPM_ERR_SIZE;
-	}
-	if (parsed.used > 0)
-		memcpy(table, guest->certs, parsed.used);
-	*len = parsed.used;
-	return 0;
+	return snp_certtable_copy(guest->certs, guest->config.certs_size, table, len);
 }
 
 static int request_key(struct snp_guest_message *guest, enum snp_key_sel key_sel,

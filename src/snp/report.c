@@ -1,5 +1,6 @@
 #include "snp/report.h"
 
+#include "crypto/crypto.h"
 #include "crypto/mem.h"
 #include "cvtpm/err.h"
 
@@ -23,21 +24,6 @@ enum snp_product snp_report_product(const uint8_t report[SNP_REPORT_SIZE])
 	if (!snp_report_fms(report, &fms))
 		return SNP_PRODUCT_UNKNOWN;
 	return snp_product_of_fms(fms);
-}
-
-const char *snp_product_name(enum snp_product product)
-{
-	switch (product) {
-	case SNP_PRODUCT_MILAN:
-		return "Milan";
-	case SNP_PRODUCT_GENOA:
-		return "Genoa";
-	case SNP_PRODUCT_TURIN:
-		return "Turin";
-	case SNP_PRODUCT_UNKNOWN:
-		break;
-	}
-	return "unknown";
 }
 
 struct snp_tcb snp_tcb_read(enum snp_product product, const uint8_t tcb[8])
@@ -90,15 +76,6 @@ static const struct {
 	{SNP_REPORT_SIGNATURE_S + 48, 24, 2, 5}, {SNP_REPORT_SIGNATURE_RESERVED, 368, 2, 5},
 };
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= bytes[i];
-	return any == 0;
-}
-
 int snp_report_check(const uint8_t *report, size_t len)
 {
 	uint32_t version;
@@ -113,7 +90,7 @@ int snp_report_check(const uint8_t *report, size_t len)
 
 	for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
 		if (version >= reserved[i].first && version <= reserved[i].last &&
-		    !is_zero(report + reserved[i].offset, reserved[i].size))
+		    !cvtpm_is_zero(report + reserved[i].offset, reserved[i].size))
 			return CVTPM_ERR_FORMAT;
 	return 0;
 }

@@ -289,9 +289,6 @@ enum snp_product snp_product_of_fms(struct snp_fms fms);
  *  none, SNP_PRODUCT_UNKNOWN: then the certificate must say it. */
 enum snp_product snp_report_product(const uint8_t report[SNP_REPORT_SIZE]);
 
-/** "Milan", "Genoa", "Turin", "unknown". */
-const char *snp_product_name(enum snp_product product);
-
 /** Takes the TCB_VERSION of a processor apart; Milan's layout where the product is unknown. */
 struct snp_tcb snp_tcb_read(enum snp_product product, const uint8_t tcb[8]);
 /** And puts it together. */

@@ -4,11 +4,6 @@
 #include "crypto/mem.h"
 #include "snp/le.h"
 
-uint32_t snp_secrets_version(const uint8_t secrets[SNP_SECRETS_SIZE])
-{
-	return snp_get32(secrets + SNP_SECRETS_VERSION);
-}
-
 uint8_t *snp_secrets_vmpck(uint8_t secrets[SNP_SECRETS_SIZE], unsigned index)
 {
 	return secrets + SNP_SECRETS_VMPCK0 + index * SNP_VMPCK_SIZE;
@@ -16,10 +11,8 @@ uint8_t *snp_secrets_vmpck(uint8_t secrets[SNP_SECRETS_SIZE], unsigned index)
 
 bool snp_secrets_vmpck_present(const uint8_t secrets[SNP_SECRETS_SIZE], unsigned index)
 {
-	static const uint8_t none[SNP_VMPCK_SIZE];
-
-	return !cvtpm_equal(secrets + SNP_SECRETS_VMPCK0 + index * SNP_VMPCK_SIZE, none,
-			    sizeof none);
+	return !cvtpm_is_zero(secrets + SNP_SECRETS_VMPCK0 + index * SNP_VMPCK_SIZE,
+			      SNP_VMPCK_SIZE);
 }
 
 void snp_secrets_wipe_vmpck(uint8_t secrets[SNP_SECRETS_SIZE], unsigned index)

@@ -35,9 +35,6 @@ enum snp_secrets_offset {
 	SNP_SECRETS_TSC_FACTOR = 0x160,
 };
 
-/** VERSION: 2 original, 3 with the fields for an SVSM, 4 with TSC_FACTOR. */
-uint32_t snp_secrets_version(const uint8_t secrets[SNP_SECRETS_SIZE]);
-
 /** VMPCK `index`, 0 to 3, in the page. */
 uint8_t *snp_secrets_vmpck(uint8_t secrets[SNP_SECRETS_SIZE], unsigned index);
 

@@ -3,6 +3,7 @@
 #include "cvtpm/err.h"
 #include "verify/cache.h"
 #include "verify/checks.h"
+#include "verify/little_endian.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -167,11 +168,6 @@ static size_t guid_find(const uint8_t *guid)
 	while (i < TABLE_GUIDS && memcmp(table_guids[i], guid, 16) != 0)
 		i++;
 	return i;
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static int list_add_crl(struct cert_list *list, const uint8_t *data, size_t len, const char **why)

@@ -1,5 +1,6 @@
 /* Finding and judging the chain of a report. */
 #include "verify/chain.h"
+#include "crypto/crypto.h"
 #include "cvtpm/err.h"
 #include "verify/cache.h"
 #include "verify/checks.h"
@@ -57,7 +58,8 @@ static bool fingerprint(X509 *cert, uint8_t digest[32])
 	return X509_digest(cert, EVP_sha256(), digest, &len) == 1 && len == 32;
 }
 
-const struct amd_root *amd_root_of(X509 *cert)
+/* AMD's pinned root with this certificate's fingerprint, or NULL. */
+static const struct amd_root *amd_root_of(X509 *cert)
 {
 	uint8_t digest[32];
 
@@ -470,15 +472,6 @@ static void check_certificate_tcb(const struct chain *chain, const struct vcek_f
 		     "the key is one of this firmware's");
 }
 
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return !any;
-}
-
 static void check_chip(const struct chain *chain, const struct vcek_facts *facts,
 		       const struct snp_report *r, const char *about, struct cvtpm_verification *v)
 {
@@ -488,7 +481,7 @@ static void check_chip(const struct chain *chain, const struct vcek_facts *facts
 	char expected[129], found[129];
 	bool good;
 
-	if (chain->vlek || all_zero(r->chip_id, 64)) {
+	if (chain->vlek || cvtpm_is_zero(r->chip_id, 64)) {
 		c = check_add(v, about, "chip-id", title,
 			      chain->vlek ? CVTPM_CHECK_NOT_CHECKED : CVTPM_CHECK_WARNING, reason);
 		check_found(c, "%s%s",
@@ -498,7 +491,7 @@ static void check_chip(const struct chain *chain, const struct vcek_facts *facts
 		return;
 	}
 	good = facts->hwid_len == want && !memcmp(r->chip_id, facts->hwid, want) &&
-	       all_zero(r->chip_id + want, 64 - want);
+	       cvtpm_is_zero(r->chip_id + want, 64 - want);
 	c = check_add(v, about, "chip-id", title, good ? CVTPM_CHECK_OK : CVTPM_CHECK_REFUSED,
 		      reason);
 	hex_text(expected, facts->hwid, facts->hwid_len);

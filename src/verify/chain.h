@@ -27,9 +27,6 @@ struct root_list {
 int roots_open(struct root_list *roots, const struct cvtpm_policy *policy);
 void roots_close(struct root_list *roots);
 
-/* AMD's pinned root with this certificate's fingerprint, or NULL. */
-const struct amd_root *amd_root_of(X509 *cert);
-
 /* ---- the certificate that a report is signed with (AMD 57230) ---- */
 
 enum vcek_extension {

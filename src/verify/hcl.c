@@ -1,7 +1,9 @@
 /* The HCL report of an Azure confidential VM: layout, binding, runtime data. */
 #include "cvtpm/hcl.h"
+#include "crypto/crypto.h"
 #include "crypto/hex.h"
 #include "cvtpm/err.h"
+#include "verify/little_endian.h"
 
 #include <jansson.h>
 #include <openssl/evp.h>
@@ -65,19 +67,6 @@ const char *cvtpm_hcl_problem_text(int problem)
 
 /* ---- layout ---- */
 
-static uint32_t le32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 bool cvtpm_hcl_is(const uint8_t *bytes, size_t len)
 {
 	return len >= 4 && !memcmp(bytes, "HCLA", 4);
@@ -91,7 +80,7 @@ static int check_header(const uint8_t *p)
 		return CVTPM_HCL_VERSION;
 	if (le32(p + 12) != REQUEST_AK_CERTIFICATE)
 		return CVTPM_HCL_REQUEST_TYPE;
-	if (!all_zero(p + 16, 16))
+	if (!cvtpm_is_zero(p + 16, 16))
 		return CVTPM_HCL_STATUS;
 	return 0;
 }
@@ -125,7 +114,7 @@ static int find_json(const uint8_t *bytes, size_t len, struct cvtpm_hcl *out)
 		return CVTPM_HCL_TRUNCATED;
 	out->json = (const char *)bytes + RUNTIME + before;
 	out->json_len = json;
-	return all_zero(bytes + total, len - total) ? 0 : CVTPM_HCL_PADDING;
+	return cvtpm_is_zero(bytes + total, len - total) ? 0 : CVTPM_HCL_PADDING;
 }
 
 static int read_parts(const uint8_t *bytes, size_t len, struct cvtpm_hcl *out)
@@ -163,7 +152,7 @@ int cvtpm_hcl_check_binding(const struct cvtpm_hcl *hcl)
 	if (EVP_Digest(hcl->json, hcl->json_len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return CVTPM_ERR_CRYPTO;
 	if (memcmp(data, digest, DIGEST_SIZE) != 0 ||
-	    !all_zero(data + DIGEST_SIZE, SNP_REPORT_DATA_SIZE - DIGEST_SIZE))
+	    !cvtpm_is_zero(data + DIGEST_SIZE, SNP_REPORT_DATA_SIZE - DIGEST_SIZE))
 		return CVTPM_HCL_BINDING;
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* What is asked of a key distribution service, as URLs (AMD 57230, chapter 4). */
+#include "crypto/crypto.h"
 #include "verify/checks.h"
 #include "verify/kds_libcurl.h"
 #include "verify/kds_parts.h"
@@ -189,24 +190,16 @@ static int settle_product(struct kds_ask *ask, const struct snp_report *report, 
 			report->family, report->model);
 }
 
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 static int take_chip(struct kds_ask *ask, const struct snp_report *report,
 		     char error[CVTPM_KDS_ERROR_SIZE])
 {
 	ask->hwid_len = ask->product == CVTPM_PRODUCT_TURIN ? TURIN_HWID_SIZE : sizeof(ask->hwid);
-	if (all_zero(report->chip_id, 64))
+	if (cvtpm_is_zero(report->chip_id, 64))
 		return kds_fail(
 			error, CVTPM_ERR_FORMAT,
 			"the report's CHIP_ID is masked (all zero), so that its VCEK cannot "
 			"be asked for: give the certificate itself");
-	if (!all_zero(report->chip_id + ask->hwid_len, 64 - ask->hwid_len))
+	if (!cvtpm_is_zero(report->chip_id + ask->hwid_len, 64 - ask->hwid_len))
 		return kds_fail(error, CVTPM_ERR_FORMAT,
 				"the report's CHIP_ID is longer than that of a %s",
 				product_name(ask->product));

@@ -3,6 +3,7 @@
  * comments: members called "_comment..." say what the ones behind them mean, and
  * hold what would tie the policy to one machine or one boot.
  */
+#include "crypto/crypto.h"
 #include "cvtpm/err.h"
 #include "cvtpm/policy.h"
 #include "verify/checks.h"
@@ -72,15 +73,6 @@ static void set_words(struct starter *s, json_t *object, const char *key,
 {
 	if (bits)
 		set(s, object, key, words(s, table, bits));
-}
-
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= bytes[i];
-	return !any;
 }
 
 /* ---- the parts, in the order of the file ---- */
@@ -264,7 +256,7 @@ static void write_id_block(struct starter *s)
 {
 	const struct snp_report *r = &s->report;
 
-	if (is_zero(r->id_key_digest, 48))
+	if (cvtpm_is_zero(r->id_key_digest, 48))
 		return;
 	comment(s, "_comment_id_block",
 		"From the ID block, which its key signed: GUEST_SVN, FAMILY_ID, IMAGE_ID.");
@@ -287,12 +279,12 @@ static void write_pins(struct starter *s)
 	comment(s, "_comment_revocation",
 		"true: without a revocation list (--crl) the answer is never yes.");
 	set(s, s->root, "require_crl", json_false());
-	if (!is_zero(r->chip_id, 64))
+	if (!cvtpm_is_zero(r->chip_id, 64))
 		comment(s, "_comment_chip_ids",
 			"To allow this processor alone: \"chip_ids\": [\"%s\"]", chip);
 	comment(s, "_comment_report_ids",
 		"To pin this boot of this guest, after enrolment: \"report_ids\": [\"%s\"]", boot);
-	if (!is_zero(r->host_data, 32))
+	if (!cvtpm_is_zero(r->host_data, 32))
 		comment(s, "_comment_host_data",
 			"HOST_DATA is chosen by the host: it catches an honest host's mistakes and "
 			"stops no attacker. To compare it: \"host_data\": [\"%s\"]",

@@ -1,21 +1,12 @@
 /* Reading a report, and the checks that need the report and the policy alone. */
 #include "verify/report.h"
 #include "verify/checks.h"
+#include "verify/little_endian.h"
 #include "verify/policy_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static uint32_t le32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t le64(const uint8_t *p)
-{
-	return (uint64_t)le32(p) | (uint64_t)le32(p + 4) << 32;
-}
 
 void report_read(struct snp_report *r, const uint8_t *bytes)
 {
@@ -62,7 +53,7 @@ bool report_has_author_key(const struct snp_report *r)
 	return r->signer_info & 1;
 }
 
-bool report_masks_chip_key(const struct snp_report *r)
+static bool report_masks_chip_key(const struct snp_report *r)
 {
 	return r->signer_info & 2;
 }

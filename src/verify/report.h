@@ -58,7 +58,6 @@ void report_read(struct snp_report *report, const uint8_t *bytes);
 unsigned report_signing_key(const struct snp_report *report);
 /* AUTHOR_KEY_DIGEST is that of a key which signed the ID block's key. */
 bool report_has_author_key(const struct snp_report *report);
-bool report_masks_chip_key(const struct snp_report *report);
 
 /* By family and model; unknown for version 2, which has none. */
 enum cvtpm_product report_product(const struct snp_report *report);

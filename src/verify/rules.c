@@ -1,5 +1,6 @@
 /* The rules of a policy for a report, in the order of docs/policy.md. */
 #include "verify/rules.h"
+#include "crypto/crypto.h"
 #include "verify/checks.h"
 #include "verify/policy_names.h"
 
@@ -252,15 +253,6 @@ static void check_values(const struct rule_job *job, const char *id, const char 
 	check_found(c, "%s", there ? text : otherwise);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= bytes[i];
-	return !any;
-}
-
 static void check_guest_svn(const struct rule_job *job)
 {
 	struct cvtpm_check *c;
@@ -280,7 +272,8 @@ static void check_all_values(const struct rule_job *job)
 	const struct snp_report *r = job->report;
 
 	check_values(job, "allowed-chip", "chip allowed", "which processor it is", &p->chip_ids,
-		     r->chip_id, !is_zero(r->chip_id, 64), "none: masked, or signed by a VLEK");
+		     r->chip_id, !cvtpm_is_zero(r->chip_id, 64),
+		     "none: masked, or signed by a VLEK");
 	check_values(job, "host-data", "HOST_DATA",
 		     "chosen by the host: catches an honest host's mistakes, no attack",
 		     &p->host_data, r->host_data, true, "");
@@ -289,7 +282,7 @@ static void check_all_values(const struct rule_job *job)
 	check_values(job, "image-id", "IMAGE_ID", "chosen by whoever made the guest's ID block",
 		     &p->image_ids, r->image_id, true, "");
 	check_values(job, "id-key", "ID key", "who signed the guest's ID block", &p->id_key_digests,
-		     r->id_key_digest, !is_zero(r->id_key_digest, 48), "no ID block");
+		     r->id_key_digest, !cvtpm_is_zero(r->id_key_digest, 48), "no ID block");
 	check_values(job, "author-key", "author key", "who vouches for the ID key",
 		     &p->author_key_digests, r->author_key_digest, report_has_author_key(r),
 		     "no author key");
