@@ -111,15 +111,8 @@ static int make_certificate(struct cvtpm_boot_issuer *boot,
 	struct der d;
 
 	CVTPM_TRY(cvtpm_drbg_bytes(boot->drbg, serial, sizeof serial));
-	certificate_start(&d, boot->certificate, sizeof boot->certificate);
-	der_begin(&d, DER_SEQUENCE); /* TBSCertificate */
-	der_begin(&d, DER_CONTEXT(0));
-	der_uint(&d, 2); /* version v3 */
-	der_end(&d);
-	certificate_serial(&d, serial);
-	certificate_algorithm(&d, issuer);
-	der_raw(&d, issuer->name, issuer->name_len);
-	certificate_validity(&d, times, false);
+	certificate_start_x509(&d, boot->certificate, sizeof boot->certificate, issuer, serial,
+			       times);
 	der_raw(&d, issuer->name, issuer->name_len); /* subject: the issuer itself */
 	certificate_ec_key(&d, &boot->key.public);
 	der_begin(&d, DER_CONTEXT(3));

@@ -173,15 +173,7 @@ int cvtpm_certificate_ek(const struct cvtpm_issuer *issuer, const struct cvtpm_e
 	    !is_printable(facts->family) || !has_its_texts(evidence))
 		return CVTPM_ERR_PARAM;
 
-	certificate_start(&d, der, *der_len);
-	der_begin(&d, DER_SEQUENCE); /* TBSCertificate */
-	der_begin(&d, DER_CONTEXT(0));
-	der_uint(&d, 2); /* version v3 */
-	der_end(&d);
-	certificate_serial(&d, serial);
-	certificate_algorithm(&d, issuer);
-	der_raw(&d, issuer->name, issuer->name_len);
-	certificate_validity(&d, times, false);
+	certificate_start_x509(&d, der, *der_len, issuer, serial, times);
 	der_element(&d, DER_SEQUENCE, NULL, 0); /* subject: empty */
 	write_key(&d, key);
 	der_begin(&d, DER_CONTEXT(3));

@@ -89,6 +89,22 @@ void certificate_validity(struct der *d, const struct cvtpm_certificate_times *t
 	der_end(d);
 }
 
+void certificate_start_x509(struct der *d, uint8_t *bytes, size_t room,
+			    const struct cvtpm_issuer *issuer,
+			    const uint8_t serial[CVTPM_SERIAL_SIZE],
+			    const struct cvtpm_certificate_times *times)
+{
+	certificate_start(d, bytes, room);
+	der_begin(d, DER_SEQUENCE); /* TBSCertificate */
+	der_begin(d, DER_CONTEXT(0));
+	der_uint(d, 2); /* version v3 */
+	der_end(d);
+	certificate_serial(d, serial);
+	certificate_algorithm(d, issuer);
+	der_raw(d, issuer->name, issuer->name_len);
+	certificate_validity(d, times, false);
+}
+
 void certificate_rdn(struct der *d, const char *oid, const char *text)
 {
 	der_begin(d, DER_SET); /* RelativeDistinguishedName */

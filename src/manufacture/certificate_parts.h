@@ -43,6 +43,13 @@ int certificate_check(const struct cvtpm_issuer *issuer,
  *  The next element is the one that certificate_sign() signs. */
 void certificate_start(struct der *d, uint8_t *bytes, size_t room);
 
+/** The same for a certificate of a public key, up to its validity: what follows is the
+ *  subject, the key and the extensions, and one der_end(). */
+void certificate_start_x509(struct der *d, uint8_t *bytes, size_t room,
+			    const struct cvtpm_issuer *issuer,
+			    const uint8_t serial[CVTPM_SERIAL_SIZE],
+			    const struct cvtpm_certificate_times *times);
+
 /** Ends it: signs the element that has been written, appends algorithm and
  *  signature, and sets `*len` as cvtpm_certificate_ek() says. */
 int certificate_sign(struct der *d, const struct cvtpm_issuer *issuer, size_t *len);
