@@ -29,8 +29,8 @@
 /** Reads a policy. `name` is for messages and becomes policy->name. Files that it names
  *  are looked for in the folder `dir` unless their path is absolute; NULL: it must name none.
  *  CVTPM_ERR_FORMAT: not a policy; CVTPM_ERR_IO: a file that it names cannot be read;
- *  CVTPM_ERR_NO_MEMORY. Otherwise than with 0, `error` has one line of printable ASCII that
- *  begins with `name`, and *policy is NULL. */
+ *  CVTPM_ERR_NO_MEMORY. Otherwise than with 0, `error` has one line of printable ASCII, which
+ *  begins with `name` and the line where the text is at fault, and *policy is NULL. */
 int cvtpm_policy_read(const char *json, size_t len, const char *name, const char *dir,
 		      struct cvtpm_policy **policy, char error[CVTPM_POLICY_ERROR_SIZE]);
 

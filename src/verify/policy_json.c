@@ -36,6 +36,13 @@ void *policy_alloc(struct policy_reader *r, size_t count, size_t size)
 	return block->bytes;
 }
 
+char *policy_copy(struct policy_reader *r, const char *text)
+{
+	char *copy = policy_alloc(r, 1, strlen(text) + 1);
+
+	return copy ? strcpy(copy, text) : NULL;
+}
+
 void policy_free_blocks(struct policy_block *blocks)
 {
 	while (blocks) {
@@ -211,7 +218,8 @@ int policy_read_object(struct policy_reader *r, const json_t *value,
 	return 0;
 }
 
-int policy_read_list(struct policy_reader *r, const json_t *value, size_t max, size_t *count)
+/* The list's length. */
+static int read_count(struct policy_reader *r, const json_t *value, size_t max, size_t *count)
 {
 	if (!json_is_array(value))
 		return policy_fail(r, "must be a list, [...]");
@@ -221,6 +229,25 @@ int policy_read_list(struct policy_reader *r, const json_t *value, size_t max, s
 				      "have no such rule");
 	if (*count > max)
 		return policy_fail(r, "more than %zu items", max);
+	return 0;
+}
+
+int policy_read_items(struct policy_reader *r, const json_t *value, size_t max, size_t size,
+		      policy_read_item *read, struct policy_items *items)
+{
+	size_t count;
+	char *item;
+
+	CVTPM_TRY(read_count(r, value, max, &count));
+	item = policy_alloc(r, count, size);
+	if (!item)
+		return CVTPM_ERR_NO_MEMORY;
+	*items = (struct policy_items){.first = item, .size = size};
+	for (; items->count < count; items->count++, item += size) {
+		policy_enter(r, NULL, items->count);
+		CVTPM_TRY(read(r, json_array_get(value, items->count), items, item));
+		policy_leave(r);
+	}
 	return 0;
 }
 
@@ -287,22 +314,20 @@ int policy_read_hex(struct policy_reader *r, const json_t *value, uint8_t *out, 
 
 #define VALUES_MAX 4096
 
+static int read_one_value(struct policy_reader *r, const json_t *value,
+			  const struct policy_items *before, void *item)
+{
+	return policy_read_hex(r, value, item, before->size);
+}
+
 int policy_read_values(struct policy_reader *r, const json_t *value, void *to, uint64_t detail)
 {
 	struct cvtpm_values *values = to;
-	size_t size = (size_t)detail, count;
-	uint8_t *bytes;
+	struct policy_items items;
 
-	CVTPM_TRY(policy_read_list(r, value, VALUES_MAX, &count));
-	bytes = policy_alloc(r, count, size);
-	if (!bytes)
-		return CVTPM_ERR_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		policy_enter(r, NULL, i);
-		CVTPM_TRY(policy_read_hex(r, json_array_get(value, i), bytes + i * size, size));
-		policy_leave(r);
-	}
-	*values = (struct cvtpm_values){.bytes = bytes, .size = size, .count = count};
+	CVTPM_TRY(policy_read_items(r, value, VALUES_MAX, (size_t)detail, read_one_value, &items));
+	*values = (struct cvtpm_values){
+		.bytes = items.first, .size = items.size, .count = items.count};
 	return 0;
 }
 
@@ -364,17 +389,26 @@ static void list_words(char *text, size_t size, const struct policy_word *words)
 					 words->word);
 }
 
+const struct policy_word *policy_find_word(const struct policy_word *words, const char *text,
+					   size_t len)
+{
+	for (; words->word; words++)
+		if (strlen(words->word) == len && !memcmp(words->word, text, len))
+			return words;
+	return NULL;
+}
+
 static bool find_word(const struct policy_word *words, const char *text, bool numbered,
 		      uint64_t *out)
 {
+	const struct policy_word *word = policy_find_word(words, text, strlen(text));
 	unsigned bit;
 	char again[16];
 
-	for (; words->word; words++)
-		if (!strcmp(words->word, text)) {
-			*out = words->value;
-			return true;
-		}
+	if (word) {
+		*out = word->value;
+		return true;
+	}
 	if (!numbered || sscanf(text, "bit-%2u", &bit) != 1 || bit > 63)
 		return false;
 	snprintf(again, sizeof(again), "bit-%u", bit);
@@ -406,7 +440,7 @@ int policy_read_words(struct policy_reader *r, const json_t *value, const struct
 	size_t count;
 
 	*out = 0;
-	CVTPM_TRY(policy_read_list(r, value, 64, &count));
+	CVTPM_TRY(read_count(r, value, 64, &count));
 	for (size_t i = 0; i < count; i++) {
 		uint64_t one = 0;
 
@@ -417,6 +451,16 @@ int policy_read_words(struct policy_reader *r, const json_t *value, const struct
 		*out |= one;
 		policy_leave(r);
 	}
+	return 0;
+}
+
+int policy_read_word_set(struct policy_reader *r, const json_t *value,
+			 const struct policy_word *words, unsigned *out)
+{
+	uint64_t bits = 0;
+
+	CVTPM_TRY(policy_read_words(r, value, words, false, &bits));
+	*out = (unsigned)bits;
 	return 0;
 }
 

@@ -38,6 +38,7 @@ struct policy_member {
 
 /* Zeroed memory that the policy will own; NULL with `error` set. */
 void *policy_alloc(struct policy_reader *r, size_t count, size_t size);
+char *policy_copy(struct policy_reader *r, const char *text);
 void policy_free_blocks(struct policy_block *blocks);
 
 /* Says what is wrong with the present value. Returns CVTPM_ERR_FORMAT. */
@@ -56,8 +57,20 @@ int policy_read_object(struct policy_reader *r, const json_t *value,
 bool policy_is_comment(const char *key);
 int policy_check_comment(struct policy_reader *r, const json_t *value);
 
-/* The list's length; an empty one is an error, as it would allow nothing. */
-int policy_read_list(struct policy_reader *r, const json_t *value, size_t max, size_t *count);
+/* The items of a list, in memory that the policy owns. */
+struct policy_items {
+	void *first;
+	size_t size, count; /* of one; of them */
+};
+
+/* Reads a list's next item into `item`; `before` has those that were read. */
+typedef int policy_read_item(struct policy_reader *r, const json_t *value,
+			     const struct policy_items *before, void *item);
+
+/* A list of at most `max` items of `size` bytes each. An empty one is an error, as it
+ * would allow nothing. */
+int policy_read_items(struct policy_reader *r, const json_t *value, size_t max, size_t size,
+		      policy_read_item *read, struct policy_items *items);
 
 policy_read policy_read_bool;     /* bool */
 policy_read policy_read_uint32;   /* uint32_t, at most `detail` */
@@ -77,6 +90,12 @@ int policy_read_word(struct policy_reader *r, const json_t *value, const struct 
 /* A list of words, each once, as the union of their values; `numbered`: "bit-6" too. */
 int policy_read_words(struct policy_reader *r, const json_t *value, const struct policy_word *words,
 		      bool numbered, uint64_t *out);
+/* The same of a table whose values fit into an unsigned. */
+int policy_read_word_set(struct policy_reader *r, const json_t *value,
+			 const struct policy_word *words, unsigned *out);
+/* The word of the table that is `text`, of `len` bytes; NULL: none is. */
+const struct policy_word *policy_find_word(const struct policy_word *words, const char *text,
+					   size_t len);
 /* "1.55" or with `parts` 3 "1.55.22". */
 int policy_read_dotted(struct policy_reader *r, const json_t *value, size_t parts, uint8_t *out);
 
