@@ -18,27 +18,21 @@
 #include "cvtpm/stores.h"
 
 #include "crypto/crypto.h"
+#include "store/bytes.h"
 #include "store/key.h"
 #include "store/lmdb_check.h"
+#include "store/lmdb_folder.h"
 #include "store/message.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <lmdb.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
-#define DATA_NAME      "data.mdb"
-#define NEW_NAME       "data.mdb.new"
-#define LOCK_NAME      "lock"
 #define FORMAT_KEY     " format"
 #define GENERATION_KEY " generation"
 #define FORMAT_NAME    "cvtpm-store "
@@ -54,9 +48,7 @@ struct lmdb_store {
 	MDB_env *env;
 	MDB_dbi dbi;
 	size_t map_size;
-	int dir_fd, lock_fd;
-	char path[PATH_MAX]; /* of the folder, as it was given */
-	char *message;       /* the constructor's, while it runs */
+	struct lmdb_folder folder;
 
 	void (*log)(void *context, enum cvtpm_log_level level, const char *line); /* or NULL */
 	void *log_context;
@@ -117,8 +109,7 @@ static int generation_put(MDB_txn *txn, MDB_dbi dbi, uint64_t generation)
 {
 	uint8_t bytes[8];
 
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(generation >> (8 * i));
+	put_number(bytes, generation, sizeof bytes);
 	return record_put(txn, dbi, GENERATION_KEY, bytes, sizeof bytes);
 }
 
@@ -185,7 +176,8 @@ static int reason(const struct lmdb_store *l, int rc)
 {
 	struct statvfs disk;
 
-	return rc == EIO && fstatvfs(l->dir_fd, &disk) == 0 && disk.f_bavail == 0 ? ENOSPC : rc;
+	return rc == EIO && fstatvfs(l->folder.dir_fd, &disk) == 0 && disk.f_bavail == 0 ? ENOSPC
+											 : rc;
 }
 
 /* A disk that is full fails every commit: it is said once. */
@@ -197,12 +189,12 @@ static void tell(struct lmdb_store *l, int rc)
 		return;
 	l->told = rc != 0;
 	if (rc == 0)
-		snprintf(line, sizeof line, "the state in %s can be written again", l->path);
+		snprintf(line, sizeof line, "the state in %s can be written again", l->folder.path);
 	else
 		snprintf(line, sizeof line,
 			 "the state in %s cannot be written: %s; until it can, the TPM refuses "
 			 "what it would have to remember",
-			 l->path, mdb_strerror(reason(l, rc)));
+			 l->folder.path, mdb_strerror(reason(l, rc)));
 	l->log(l->log_context, rc ? CVTPM_LOG_ERROR : CVTPM_LOG_INFO, line);
 }
 
@@ -282,14 +274,7 @@ static void lmdb_close(struct cvtpm_store *store)
 
 	if (l->env)
 		mdb_env_close(l->env);
-	if (l->lock_fd >= 0) {
-		/* The pid goes before the lock does. */
-		if (ftruncate(l->lock_fd, 0) == 0)
-			flock(l->lock_fd, LOCK_UN);
-		close(l->lock_fd);
-	}
-	if (l->dir_fd >= 0)
-		close(l->dir_fd);
+	lmdb_folder_close(&l->folder);
 	free(l);
 }
 
@@ -312,123 +297,11 @@ void cvtpm_store_lmdb_log(struct cvtpm_store *store,
 
 /* ---- opening ---- */
 
-/* The folder: there, a folder, ours, and nobody else's. */
-static int dir_open(struct lmdb_store *l, unsigned flags)
-{
-	struct stat st;
-
-	if ((flags & CVTPM_STORE_CREATE) && mkdir(l->path, 0700) != 0 && errno != EEXIST)
-		return store_fail(l->message, CVTPM_ERR_IO,
-				  "cannot make the state folder '%.150s': %s", l->path,
-				  strerror(errno));
-	l->dir_fd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->dir_fd < 0 && errno == ENOENT)
-		return store_fail(l->message, CVTPM_ERR_NOT_FOUND,
-				  "there is no state folder '%.150s'", l->path);
-	if (l->dir_fd < 0 || fstat(l->dir_fd, &st) != 0)
-		return store_fail(l->message, CVTPM_ERR_IO,
-				  "cannot open the state folder '%.150s': %s", l->path,
-				  strerror(errno));
-	if (st.st_uid != geteuid())
-		return store_fail(l->message, CVTPM_ERR_POLICY,
-				  "the state folder '%.120s' belongs to user %u, not to %u, who "
-				  "runs this; use another folder or user",
-				  l->path, (unsigned)st.st_uid, (unsigned)geteuid());
-	if (st.st_mode & 077)
-		return store_fail(l->message, CVTPM_ERR_POLICY,
-				  "others may enter the state folder '%.120s' (mode %03o); "
-				  "do: chmod 700",
-				  l->path, (unsigned)(st.st_mode & 0777));
-	return 0;
-}
-
-/* Without our data file the folder must be empty: it might be somebody's home. */
-static int dir_refuse_foreign(struct lmdb_store *l)
-{
-	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return store_fail(l->message, CVTPM_ERR_IO,
-				  "cannot read the state folder '%.150s': %s", l->path,
-				  strerror(errno));
-	}
-	while (err == 0 && (entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-
-		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-		    strcmp(name, LOCK_NAME) != 0 && strcmp(name, NEW_NAME) != 0)
-			err = store_fail(l->message, CVTPM_ERR_POLICY,
-					 "'%.100s' is no state folder and not empty (it holds "
-					 "'%.60s'); name a new or an empty one",
-					 l->path, name);
-	}
-	closedir(dir);
-	return err;
-}
-
-/* The pid that the holder has written, 0 if it cannot be told. A holder that
- * was killed has left its own: if that process is gone, the new holder is just
- * about to write. */
-static long lock_holder(int fd)
-{
-	for (int attempt = 0; attempt < 50; attempt++) {
-		const struct timespec pause = {.tv_nsec = 2000000};
-		char text[24] = {0};
-		long pid = 0;
-
-		if (pread(fd, text, sizeof text - 1, 0) > 0)
-			pid = strtol(text, NULL, 10);
-		if (pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
-			return pid;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
-static int lock_busy(struct lmdb_store *l)
-{
-	long pid = lock_holder(l->lock_fd);
-
-	close(l->lock_fd); /* not ours to clear */
-	l->lock_fd = -1;
-	if (pid > 0)
-		return store_fail(l->message, CVTPM_ERR_BUSY,
-				  "the state folder '%.120s' is in use by process %ld; stop that "
-				  "first, or use another folder",
-				  l->path, pid);
-	return store_fail(l->message, CVTPM_ERR_BUSY,
-			  "the state folder '%.120s' is in use by a process that cannot be seen "
-			  "from here (another container?)",
-			  l->path);
-}
-
-static int lock_take(struct lmdb_store *l)
-{
-	char text[24];
-	int len;
-
-	l->lock_fd = openat(l->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (l->lock_fd < 0)
-		return store_fail(l->message, CVTPM_ERR_IO, "cannot open '%.150s/%s': %s", l->path,
-				  LOCK_NAME, strerror(errno));
-	if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-		return lock_busy(l);
-	len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-	if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0 || ftruncate(l->lock_fd, 0) != 0 ||
-	    pwrite(l->lock_fd, text, (size_t)len, 0) != len)
-		return store_fail(l->message, CVTPM_ERR_IO, "cannot lock '%.150s/%s': %s", l->path,
-				  LOCK_NAME, strerror(errno));
-	return 0;
-}
-
 static int fail_lmdb(struct lmdb_store *l, const char *doing, int rc)
 {
-	return store_fail(l->message, rc == ENOMEM ? CVTPM_ERR_NO_MEMORY : CVTPM_ERR_IO,
-			  "cannot %s the store in '%.120s': %s", doing, l->path, mdb_strerror(rc));
+	return store_fail(l->folder.message, rc == ENOMEM ? CVTPM_ERR_NO_MEMORY : CVTPM_ERR_IO,
+			  "cannot %s the store in '%.120s': %s", doing, l->folder.path,
+			  mdb_strerror(rc));
 }
 
 /* Opens LMDB on a file of the folder. */
@@ -440,7 +313,7 @@ static int env_open(struct lmdb_store *l, const char *name)
 
 	if (rc != 0)
 		return fail_lmdb(l, "open", rc);
-	snprintf(path, sizeof path, "%s/%s", l->path, name);
+	snprintf(path, sizeof path, "%s/%s", l->folder.path, name);
 	l->map_size = FIRST_MAP_SIZE;
 	rc = mdb_env_set_mapsize(l->env, l->map_size);
 	if (rc == 0)
@@ -473,7 +346,7 @@ static int store_make(struct lmdb_store *l)
 	MDB_txn *txn;
 	int rc;
 
-	if (unlinkat(l->dir_fd, NEW_NAME, 0) != 0 && errno != ENOENT)
+	if (unlinkat(l->folder.dir_fd, NEW_NAME, 0) != 0 && errno != ENOENT)
 		return fail_lmdb(l, "make", errno);
 	CVTPM_TRY(env_open(l, NEW_NAME));
 	rc = mdb_txn_begin(l->env, NULL, 0, &txn);
@@ -490,16 +363,17 @@ static int store_make(struct lmdb_store *l)
 	if (rc != 0)
 		return fail_lmdb(l, "make", rc);
 	env_close(l);
-	if (renameat(l->dir_fd, NEW_NAME, l->dir_fd, DATA_NAME) != 0 || fsync(l->dir_fd) != 0)
+	if (renameat(l->folder.dir_fd, NEW_NAME, l->folder.dir_fd, DATA_NAME) != 0 ||
+	    fsync(l->folder.dir_fd) != 0)
 		return fail_lmdb(l, "make", errno);
 	return 0;
 }
 
 static int fail_damaged(struct lmdb_store *l, const char *what)
 {
-	return store_fail(l->message, CVTPM_ERR_FORMAT,
-			  "the store '%.120s/%s' is damaged: %s; restore it from a copy", l->path,
-			  DATA_NAME, what);
+	return store_fail(l->folder.message, CVTPM_ERR_FORMAT,
+			  "the store '%.120s/%s' is damaged: %s; restore it from a copy",
+			  l->folder.path, DATA_NAME, what);
 }
 
 static int file_check(struct lmdb_store *l, int fd)
@@ -513,9 +387,9 @@ static int file_check(struct lmdb_store *l, int fd)
 	if (!S_ISREG(st.st_mode))
 		return fail_damaged(l, "it is not a regular file");
 	if (st.st_mode & 077)
-		return store_fail(l->message, CVTPM_ERR_POLICY,
-				  "others may read '%.120s/%s' (mode %03o); do: chmod 600", l->path,
-				  DATA_NAME, (unsigned)(st.st_mode & 0777));
+		return store_fail(l->folder.message, CVTPM_ERR_POLICY,
+				  "others may read '%.120s/%s' (mode %03o); do: chmod 600",
+				  l->folder.path, DATA_NAME, (unsigned)(st.st_mode & 0777));
 	err = lmdb_check(fd, &what);
 	if (err == CVTPM_ERR_FORMAT)
 		return fail_damaged(l, what);
@@ -525,11 +399,11 @@ static int file_check(struct lmdb_store *l, int fd)
 /* 0 when there is a sound data file; CVTPM_ERR_NOT_FOUND when there is none. */
 static int data_check(struct lmdb_store *l)
 {
-	int fd = openat(l->dir_fd, DATA_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err;
+	int fd = openat(l->folder.dir_fd, DATA_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err;
 
 	if (fd < 0 && errno == ENOENT)
-		return store_fail(l->message, CVTPM_ERR_NOT_FOUND,
-				  "there is no store in the state folder '%.150s'", l->path);
+		return store_fail(l->folder.message, CVTPM_ERR_NOT_FOUND,
+				  "there is no store in the state folder '%.150s'", l->folder.path);
 	if (fd < 0)
 		return fail_lmdb(l, "read", errno);
 	err = file_check(l, fd);
@@ -564,10 +438,10 @@ static int format_check(struct lmdb_store *l, MDB_txn *txn)
 	version = strtol((char *)text + name_len, NULL, 10);
 	if (version == FORMAT_VERSION)
 		return 0;
-	return store_fail(l->message, CVTPM_ERR_UNSUPPORTED,
+	return store_fail(l->folder.message, CVTPM_ERR_UNSUPPORTED,
 			  "the store in '%.100s' has format %ld, this cvtpm knows %d; use a newer "
 			  "cvtpm",
-			  l->path, version, FORMAT_VERSION);
+			  l->folder.path, version, FORMAT_VERSION);
 }
 
 static int generation_read(struct lmdb_store *l, MDB_txn *txn)
@@ -578,9 +452,7 @@ static int generation_read(struct lmdb_store *l, MDB_txn *txn)
 	if (own_record(l, txn, GENERATION_KEY, bytes, sizeof bytes, &len) < 0 ||
 	    len != sizeof bytes)
 		return fail_damaged(l, "its generation cannot be read");
-	l->store.generation = 0;
-	for (unsigned i = 0; i < 8; i++)
-		l->store.generation |= (uint64_t)bytes[i] << (8 * i);
+	l->store.generation = get_number(bytes, sizeof bytes);
 	return 0;
 }
 
@@ -610,18 +482,19 @@ static int content_check(struct lmdb_store *l)
 
 static int store_open(struct lmdb_store *l, unsigned flags)
 {
+	const bool may_make = flags & CVTPM_STORE_CREATE;
 	int err;
 
-	CVTPM_TRY(dir_open(l, flags));
+	CVTPM_TRY(lmdb_folder_open(&l->folder, may_make));
 	/* Look before the lock file is made in a folder that is not ours to use. */
-	if (faccessat(l->dir_fd, DATA_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-		CVTPM_TRY(dir_refuse_foreign(l));
-		if (!(flags & CVTPM_STORE_CREATE))
+	if (!lmdb_folder_has_data(&l->folder)) {
+		CVTPM_TRY(lmdb_folder_refuse_foreign(&l->folder));
+		if (!may_make)
 			return data_check(l);
 	}
-	CVTPM_TRY(lock_take(l));
+	CVTPM_TRY(lmdb_folder_lock(&l->folder));
 	err = data_check(l);
-	if (err == CVTPM_ERR_NOT_FOUND && (flags & CVTPM_STORE_CREATE))
+	if (err == CVTPM_ERR_NOT_FOUND && may_make)
 		err = store_make(l);
 	CVTPM_TRY(err);
 	CVTPM_TRY(env_open(l, DATA_NAME));
@@ -635,20 +508,20 @@ int cvtpm_store_lmdb_open(struct cvtpm_store **store, const char *dir, unsigned 
 	int err, saved;
 
 	message[0] = '\0';
-	if (!dir || !dir[0] || strlen(dir) >= sizeof l->path)
+	if (!dir || !dir[0] || strlen(dir) >= sizeof l->folder.path)
 		return store_fail(message, CVTPM_ERR_PARAM,
 				  "the state folder's name is empty or too long");
 	l = calloc(1, sizeof *l);
 	if (!l)
 		return store_fail(message, CVTPM_ERR_NO_MEMORY, "out of memory");
 	l->store = (struct cvtpm_store){.ops = &lmdb_ops, .kind = CVTPM_STORE_PLAIN};
-	l->dir_fd = l->lock_fd = -1;
-	strcpy(l->path, dir);
-	l->message = message;
+	l->folder.dir_fd = l->folder.lock_fd = -1;
+	strcpy(l->folder.path, dir);
+	l->folder.message = message;
 
 	err = store_open(l, flags);
 	saved = errno;
-	l->message = NULL;
+	l->folder.message = NULL;
 	if (err == 0) {
 		message[0] = '\0';
 		*store = &l->store;
