@@ -1,3 +1,8 @@
+/*
+ * What the interface does: the states of a command, whose the locality is, the D-RTM
+ * sequence, interrupts. A guest's reads and writes become calls of this in access.c.
+ */
+#include "crb/machine.h"
 #include "crb/registers.h"
 #include "crypto/crypto.h"
 #include "crypto/mem.h"
@@ -9,16 +14,6 @@
 #define TPM_ST_NO_SESSIONS  0x8001
 #define TPM_RC_COMMAND_SIZE 0x142
 
-static uint32_t bit_of(uint8_t locality)
-{
-	return 1u << locality;
-}
-
-static bool locality_served(const struct cvtpm_crb *crb, uint32_t locality)
-{
-	return locality < CVTPM_CRB_LOCALITIES && (crb->config.localities >> locality & 1) != 0;
-}
-
 static uint32_t header_size(const uint8_t *header)
 {
 	return (uint32_t)header[2] << 24 | (uint32_t)header[3] << 16 | (uint32_t)header[4] << 8 |
@@ -27,7 +22,7 @@ static uint32_t header_size(const uint8_t *header)
 
 /* ---- interrupts ---- */
 
-static void line_update(struct cvtpm_crb *crb)
+void crb_line_update(struct cvtpm_crb *crb)
 {
 	bool global = (crb->int_enable & INT_globalInterruptEnable) != 0;
 	bool line = global && (crb->int_enable & crb->int_sts) != 0;
@@ -46,7 +41,7 @@ static void interrupt_raise(struct cvtpm_crb *crb, uint32_t event)
 	if ((crb->int_enable & INT_globalInterruptEnable) == 0)
 		return;
 	crb->int_sts |= crb->int_enable & event;
-	line_update(crb);
+	crb_line_update(crb);
 }
 
 /* ---- the buffer and the command ---- */
@@ -132,10 +127,12 @@ static void command_submit(struct cvtpm_crb *crb)
 		engine_cancel(crb);
 }
 
-static void command_start(struct cvtpm_crb *crb)
+void crb_command_start(struct cvtpm_crb *crb)
 {
 	uint32_t len = header_size(crb->buffer);
 
+	if (crb->fatal || (crb->state != CVTPM_CRB_READY && crb->state != CVTPM_CRB_RECEPTION))
+		return;
 	crb->state = CVTPM_CRB_EXECUTION;
 	if (crb->extent < HEADER_SIZE || len < HEADER_SIZE || len > crb->extent) {
 		respond_command_size(crb);
@@ -144,6 +141,68 @@ static void command_start(struct cvtpm_crb *crb)
 	if (!crb->in_engine)
 		command_submit(crb);
 	/* else an aborted command is still there; its completion submits this one */
+}
+
+/* Neither while the engine works nor in a D-RTM sequence. */
+static bool request_counts(const struct cvtpm_crb *crb)
+{
+	return crb->state != CVTPM_CRB_EXECUTION && !crb->hashing;
+}
+
+void crb_go_idle(struct cvtpm_crb *crb)
+{
+	if (!request_counts(crb))
+		return;
+	buffer_clear(crb);
+	crb->state = CVTPM_CRB_IDLE;
+}
+
+void crb_command_ready(struct cvtpm_crb *crb)
+{
+	if (!request_counts(crb) ||
+	    (crb->state == CVTPM_CRB_COMPLETION && !crb->config.idle_bypass))
+		return;
+	buffer_clear(crb);
+	crb->state = CVTPM_CRB_READY;
+	interrupt_raise(crb, INT_cmdReady);
+}
+
+void crb_cancel_set(struct cvtpm_crb *crb, uint32_t value)
+{
+	crb->ctrl_cancel = value;
+	if (crb->state == CVTPM_CRB_EXECUTION && (value & CTRL_CANCEL_Cancel))
+		engine_cancel(crb);
+}
+
+static bool buffer_takes_writes(const struct cvtpm_crb *crb, uint8_t locality)
+{
+	if (locality != crb->active)
+		return false;
+	if (crb->hashing)
+		return true;
+	switch (crb->state) {
+	case CVTPM_CRB_READY:
+	case CVTPM_CRB_RECEPTION:
+		return true;
+	case CVTPM_CRB_COMPLETION:
+		return crb->config.idle_bypass;
+	default:
+		return false;
+	}
+}
+
+void crb_buffer_write(struct cvtpm_crb *crb, uint8_t locality, uint32_t at, const uint8_t *bytes,
+		      size_t len)
+{
+	if (!buffer_takes_writes(crb, locality))
+		return;
+	if (crb->state == CVTPM_CRB_COMPLETION)
+		buffer_clear(crb); /* the next command begins; the response is gone */
+	if (!crb->hashing)
+		crb->state = CVTPM_CRB_RECEPTION;
+	memcpy(crb->buffer + at, bytes, len);
+	if (crb->extent < at + len)
+		crb->extent = (uint32_t)(at + len);
 }
 
 static bool response_well_formed(const uint8_t *response, size_t len)
@@ -203,7 +262,7 @@ static void locality_grant(struct cvtpm_crb *crb, uint8_t locality)
 	crb->pending &= (uint8_t)~bit_of(locality);
 }
 
-static void locality_request(struct cvtpm_crb *crb, uint8_t locality)
+void crb_locality_request(struct cvtpm_crb *crb, uint8_t locality)
 {
 	if (crb->active == CRB_NO_LOCALITY)
 		locality_grant(crb, locality);
@@ -222,7 +281,7 @@ static void locality_grant_next(struct cvtpm_crb *crb)
 	}
 }
 
-static void locality_relinquish(struct cvtpm_crb *crb, uint8_t locality)
+void crb_locality_relinquish(struct cvtpm_crb *crb, uint8_t locality)
 {
 	crb->pending &= (uint8_t)~bit_of(locality); /* who waits takes back its request */
 	if (crb->active != locality)
@@ -231,7 +290,7 @@ static void locality_relinquish(struct cvtpm_crb *crb, uint8_t locality)
 	locality_grant_next(crb);
 }
 
-static void locality_seize(struct cvtpm_crb *crb, uint8_t locality)
+void crb_locality_seize(struct cvtpm_crb *crb, uint8_t locality)
 {
 	if (crb->active == CRB_NO_LOCALITY) {
 		locality_grant(crb, locality);
@@ -245,7 +304,7 @@ static void locality_seize(struct cvtpm_crb *crb, uint8_t locality)
 	interrupt_raise(crb, INT_localityChange);
 }
 
-static void establishment_reset(struct cvtpm_crb *crb, uint8_t locality)
+void crb_establishment_reset(struct cvtpm_crb *crb, uint8_t locality)
 {
 	const struct cvtpm_crb_callbacks *call = &crb->config.callbacks;
 
@@ -267,11 +326,11 @@ static void hash_leave(struct cvtpm_crb *crb)
 	locality_grant_next(crb);
 }
 
-static void hash_start(struct cvtpm_crb *crb)
+void crb_hash_start(struct cvtpm_crb *crb)
 {
 	if (crb->hashing)
 		hash_leave(crb);
-	locality_seize(crb, 4);
+	crb_locality_seize(crb, 4);
 	crb->hashing = true;
 	if (crb->config.callbacks.hash_start(crb->config.callbacks.context) != 0)
 		hash_leave(crb);
@@ -279,7 +338,7 @@ static void hash_start(struct cvtpm_crb *crb)
 
 /* The data buffer holds a 16-bit length and that many bytes (Intel SDM,
  * GETSEC[SENTER], "Modified HASH.START protocol"). */
-static void hash_data(struct cvtpm_crb *crb)
+void crb_hash_data(struct cvtpm_crb *crb)
 {
 	const struct cvtpm_crb_callbacks *call = &crb->config.callbacks;
 	uint32_t len = (uint32_t)crb->buffer[1] << 8 | crb->buffer[0];
@@ -294,305 +353,13 @@ static void hash_data(struct cvtpm_crb *crb)
 	buffer_clear(crb);
 }
 
-static void hash_end(struct cvtpm_crb *crb)
+void crb_hash_end(struct cvtpm_crb *crb)
 {
 	if (!crb->hashing)
 		return;
 	if (crb->config.callbacks.hash_end(crb->config.callbacks.context) == 0)
 		crb->established = true;
 	hash_leave(crb);
-}
-
-/* ---- registers ---- */
-
-static void write_loc_ctrl_4(struct cvtpm_crb *crb, uint32_t bits)
-{
-	if (bits & LOC_CTRL_4_TPM_HASH_START)
-		hash_start(crb);
-	if (bits & LOC_CTRL_4_TPM_HASH_DATA)
-		hash_data(crb);
-	if (bits & LOC_CTRL_4_TPM_HASH_END)
-		hash_end(crb);
-	if (bits & LOC_CTRL_resetEstablishmentBit)
-		establishment_reset(crb, 4);
-}
-
-/* A write that asks for more than one thing is ignored. */
-static void write_loc_ctrl(struct cvtpm_crb *crb, uint8_t locality, uint32_t bits)
-{
-	switch (bits) {
-	case LOC_CTRL_requestAccess:
-		locality_request(crb, locality);
-		break;
-	case LOC_CTRL_Relinquish:
-		locality_relinquish(crb, locality);
-		break;
-	case LOC_CTRL_Seize:
-		locality_seize(crb, locality);
-		break;
-	case LOC_CTRL_resetEstablishmentBit:
-		establishment_reset(crb, locality);
-		break;
-	default:
-		break;
-	}
-}
-
-static void write_ctrl_req(struct cvtpm_crb *crb, uint32_t bits)
-{
-	if (crb->state == CVTPM_CRB_EXECUTION || crb->hashing)
-		return;
-	if (bits == CTRL_REQ_goIdle) {
-		buffer_clear(crb);
-		crb->state = CVTPM_CRB_IDLE;
-	} else if (bits == CTRL_REQ_cmdReady) {
-		if (crb->state == CVTPM_CRB_COMPLETION && !crb->config.idle_bypass)
-			return;
-		buffer_clear(crb);
-		crb->state = CVTPM_CRB_READY;
-		interrupt_raise(crb, INT_cmdReady);
-	}
-}
-
-static void write_ctrl_start(struct cvtpm_crb *crb, uint32_t bits)
-{
-	bool may_start = crb->state == CVTPM_CRB_READY || crb->state == CVTPM_CRB_RECEPTION;
-
-	if ((bits & CTRL_START_Start) && may_start && !crb->fatal)
-		command_start(crb);
-	/* crbRspRetry: in Completion the response is in the buffer, and stays there. */
-}
-
-static void write_acts(struct cvtpm_crb *crb, uint8_t locality, uint32_t offset, uint32_t bits)
-{
-	if (bits == 0)
-		return;
-	switch (offset) {
-	case TPM_LOC_CTRL:
-		if (locality == 4)
-			write_loc_ctrl_4(crb, bits);
-		else
-			write_loc_ctrl(crb, locality, bits);
-		break;
-	case TPM_CRB_CTRL_REQ:
-		write_ctrl_req(crb, bits);
-		break;
-	case TPM_CRB_CTRL_START:
-		write_ctrl_start(crb, bits);
-		break;
-	default:
-		break;
-	}
-}
-
-static void write_value(struct cvtpm_crb *crb, uint32_t offset, uint32_t value, uint32_t mask)
-{
-	if (offset == TPM_CRB_INT_ENABLE) {
-		crb->int_enable = (crb->int_enable & ~mask) | value;
-		line_update(crb);
-		return;
-	}
-	crb->ctrl_cancel = (crb->ctrl_cancel & ~mask) | value; /* the only other one */
-	if (crb->state == CVTPM_CRB_EXECUTION && (crb->ctrl_cancel & CTRL_CANCEL_Cancel))
-		engine_cancel(crb);
-}
-
-/* Writes the bytes of a register that `mask` covers. */
-static void register_write(struct cvtpm_crb *crb, uint8_t locality, uint32_t offset, uint32_t value,
-			   uint32_t mask)
-{
-	const struct crb_register *r = &crb_registers[offset / 4];
-
-	if (r->writer == CRB_ACTIVE_LOCALITY && crb->active != locality)
-		return;
-	mask &= r->writable;
-	value &= mask;
-	switch (r->access) {
-	case CRB_WRITE_ONE_ACTS:
-		write_acts(crb, locality, offset, value);
-		break;
-	case CRB_READ_WRITE:
-		write_value(crb, offset, value, mask);
-		break;
-	case CRB_WRITE_ONE_CLEARS:
-		crb->int_sts &= ~value;
-		line_update(crb);
-		break;
-	case CRB_READ_ONLY:
-	case CRB_RESERVED:
-		break;
-	}
-}
-
-static uint32_t read_loc_state(const struct cvtpm_crb *crb)
-{
-	uint32_t value = LOC_STATE_tpmRegValidSts;
-
-	if (!crb->established)
-		value |= LOC_STATE_tpmEstablished;
-	if (crb->active != CRB_NO_LOCALITY)
-		value |= LOC_STATE_locAssigned | (uint32_t)crb->active
-							 << LOC_STATE_activeLocality_SHIFT;
-	return value;
-}
-
-static uint32_t read_loc_sts(const struct cvtpm_crb *crb, uint8_t locality)
-{
-	return (crb->active == locality ? LOC_STS_Granted : 0) |
-	       (crb->been_seized & bit_of(locality) ? LOC_STS_beenSeized : 0);
-}
-
-static uint32_t read_intf_id(const struct cvtpm_crb *crb)
-{
-	return crb_registers[TPM_CRB_INTF_ID / 4].reset |
-	       (crb->config.localities != 1 ? INTF_ID_CapLocality : 0) |
-	       (crb->config.idle_bypass ? INTF_ID_CapCRBIdleBypass : 0) |
-	       (uint32_t)crb->config.revision_id << INTF_ID_RID_SHIFT;
-}
-
-static uint64_t buffer_address(const struct cvtpm_crb *crb, uint8_t locality)
-{
-	return crb->config.base + (uint64_t)locality * CVTPM_CRB_LOCALITY_SIZE +
-	       TPM_CRB_DATA_BUFFER;
-}
-
-static uint32_t register_read(const struct cvtpm_crb *crb, uint8_t locality, uint32_t offset)
-{
-	switch (offset) {
-	case TPM_LOC_STATE:
-		return read_loc_state(crb);
-	case TPM_LOC_STS:
-		return read_loc_sts(crb, locality);
-	case TPM_CRB_INTF_ID:
-		return read_intf_id(crb);
-	case TPM_CRB_INTF_ID_HIGH:
-		return (uint32_t)crb->config.device_id << INTF_ID_DID_SHIFT | crb->config.vendor_id;
-	case TPM_CRB_CTRL_STS:
-		return (crb->fatal ? CTRL_STS_tpmSts : 0) |
-		       (crb->state == CVTPM_CRB_IDLE ? CTRL_STS_tpmIdle : 0);
-	case TPM_CRB_CTRL_CANCEL:
-		return crb->active == locality ? crb->ctrl_cancel : 0;
-	case TPM_CRB_CTRL_START:
-		return crb->active == locality && crb->state == CVTPM_CRB_EXECUTION
-			       ? CTRL_START_Start
-			       : 0;
-	case TPM_CRB_INT_ENABLE:
-		return crb->int_enable;
-	case TPM_CRB_INT_STS:
-		return crb->int_sts;
-	case TPM_CRB_CTRL_CMD_LADDR:
-	case TPM_CRB_CTRL_RSP_ADDR:
-		return (uint32_t)buffer_address(crb, locality);
-	case TPM_CRB_CTRL_CMD_HADDR:
-	case TPM_CRB_CTRL_RSP_HADDR:
-		return (uint32_t)(buffer_address(crb, locality) >> 32);
-	default:
-		return crb_registers[offset / 4].reset;
-	}
-}
-
-/* ---- accesses of any size and alignment ---- */
-
-static bool buffer_takes_writes(const struct cvtpm_crb *crb, uint8_t locality)
-{
-	if (locality != crb->active)
-		return false;
-	if (crb->hashing)
-		return true;
-	switch (crb->state) {
-	case CVTPM_CRB_READY:
-	case CVTPM_CRB_RECEPTION:
-		return true;
-	case CVTPM_CRB_COMPLETION:
-		return crb->config.idle_bypass;
-	default:
-		return false;
-	}
-}
-
-static void buffer_write(struct cvtpm_crb *crb, uint8_t locality, uint32_t at, const uint8_t *bytes,
-			 size_t len)
-{
-	if (!buffer_takes_writes(crb, locality))
-		return;
-	if (crb->state == CVTPM_CRB_COMPLETION)
-		buffer_clear(crb); /* the next command begins; the response is gone */
-	if (!crb->hashing)
-		crb->state = CVTPM_CRB_RECEPTION;
-	memcpy(crb->buffer + at, bytes, len);
-	if (crb->extent < at + len)
-		crb->extent = (uint32_t)(at + len);
-}
-
-void cvtpm_crb_write_buffer(struct cvtpm_crb *crb, uint8_t locality, const uint8_t *bytes,
-			    size_t len)
-{
-	if (!locality_served(crb, locality) || len > CVTPM_CRB_BUFFER_SIZE || len == 0)
-		return;
-	crb->changes++;
-	buffer_write(crb, locality, 0, bytes, len);
-}
-
-static bool size_is_valid(unsigned size)
-{
-	return size == 1 || size == 2 || size == 4 || size == 8;
-}
-
-static uint8_t byte_read(const struct cvtpm_crb *crb, uint64_t offset)
-{
-	uint64_t locality = offset / CVTPM_CRB_LOCALITY_SIZE;
-	uint32_t at = (uint32_t)(offset % CVTPM_CRB_LOCALITY_SIZE);
-
-	if (locality >= CVTPM_CRB_LOCALITIES || !locality_served(crb, (uint32_t)locality))
-		return 0xff;
-	if (at < TPM_CRB_DATA_BUFFER)
-		return (uint8_t)(register_read(crb, (uint8_t)locality, at & ~3u) >> at % 4 * 8);
-	if (locality != crb->active)
-		return 0xff;
-	return crb->buffer[at - TPM_CRB_DATA_BUFFER];
-}
-
-uint64_t cvtpm_crb_read(const struct cvtpm_crb *crb, uint32_t offset, unsigned size)
-{
-	uint64_t value = 0;
-
-	if (!size_is_valid(size))
-		return UINT64_MAX;
-	for (unsigned i = 0; i < size; i++)
-		value |= (uint64_t)byte_read(crb, (uint64_t)offset + i) << 8 * i;
-	return value;
-}
-
-/* Writes what of `value` falls into the register or the byte at `offset`;
- * returns how many bytes that were. */
-static unsigned part_write(struct cvtpm_crb *crb, uint64_t offset, unsigned size, uint64_t value)
-{
-	uint64_t locality = offset / CVTPM_CRB_LOCALITY_SIZE;
-	uint32_t at = (uint32_t)(offset % CVTPM_CRB_LOCALITY_SIZE);
-	unsigned first = at % 4, bytes = size < 4 - first ? size : 4 - first;
-	uint32_t mask = (uint32_t)((UINT64_C(1) << 8 * bytes) - 1);
-	uint8_t data[4];
-
-	if (locality >= CVTPM_CRB_LOCALITIES || !locality_served(crb, (uint32_t)locality))
-		return bytes;
-	if (at < TPM_CRB_DATA_BUFFER) {
-		register_write(crb, (uint8_t)locality, at & ~3u,
-			       ((uint32_t)value & mask) << 8 * first, mask << 8 * first);
-		return bytes;
-	}
-	for (unsigned i = 0; i < bytes; i++)
-		data[i] = (uint8_t)(value >> 8 * i);
-	buffer_write(crb, (uint8_t)locality, at - TPM_CRB_DATA_BUFFER, data, bytes);
-	return bytes;
-}
-
-void cvtpm_crb_write(struct cvtpm_crb *crb, uint32_t offset, unsigned size, uint64_t value)
-{
-	if (!size_is_valid(size))
-		return;
-	crb->changes++;
-	for (unsigned done = 0; done < size;)
-		done += part_write(crb, (uint64_t)offset + done, size - done, value >> 8 * done);
 }
 
 /* ---- life ---- */
@@ -606,7 +373,7 @@ void cvtpm_crb_reset(struct cvtpm_crb *crb)
 	crb->fatal = false;
 	crb->int_enable = 0;
 	crb->int_sts = 0;
-	line_update(crb);
+	crb_line_update(crb);
 	crb->changes++;
 	established_ask(crb);
 }

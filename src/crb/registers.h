@@ -3,8 +3,8 @@
  * 36 to 49), with the specification's names.
  *
  * Every register is a row of `crb_registers`: 32-bit words, so that a 64-bit
- * register has two rows. What a row says drives the machine; what a register's
- * bits do is in machine.c.
+ * register has two rows. What a row says drives the accesses; what a register's
+ * bits do is in access.c and machine.c.
  */
 #ifndef CVTPM_CRB_REGISTERS_H
 #define CVTPM_CRB_REGISTERS_H
