@@ -8,6 +8,7 @@
 #include "cli/files.h"
 #include "crypto/crypto.h"
 #include "cvtpm/err.h"
+#include "verify/certs.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "verify/certs.h"
 
 #define FILES_MAX    32
 #define DEFAULT_PCRS "sha256:0-15"
@@ -105,14 +104,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 {
 	struct arguments *a = state->input;
 
-	if (key == ARGP_KEY_ARG) {
-		if (!a->several)
-			argp_error(state, "'%s' belongs to no option", value);
-		key = a->several;
-	} else if (key > 0 && key < ARGP_KEY_END) {
-		a->several = 0;
-	}
-	switch (key) {
+	switch (key = cli_several(state, key, value, &a->several)) {
 	case 'o':
 		a->output = value;
 		return 0;

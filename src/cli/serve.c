@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/common.h"
 #include "cli/numbers.h"
+#include "cli/plain.h"
 #include "cli/tpm.h"
 #include "cvtpm/acpi.h"
 #include "cvtpm/crb.h"
@@ -234,34 +235,33 @@ static void check_options(struct argp_state *state, struct serve_options *o)
 			   "--startup=state needs --state: an ephemeral TPM has nothing to resume");
 }
 
+static const struct plain_option plain[] = {
+	TEXT(OPTION_TCP, struct serve_options, serve.tcp),
+	TEXT(OPTION_UNIX, struct serve_options, serve.unix_path),
+	TEXT(OPTION_MSSIM, struct serve_options, serve.mssim),
+	TEXT(OPTION_CTRL, struct serve_options, serve.ctrl),
+	FLAG(OPTION_TERMINATE, struct serve_options, serve.ctrl_terminate),
+	FLAG(OPTION_EVIDENCE, struct serve_options, evidence),
+	TEXT(OPTION_CRB_PAGE, struct serve_options, serve.page_file),
+	FLAG(OPTION_INSECURE_LISTEN, struct serve_options, serve.insecure_listen),
+	FLAG(OPTION_MACHINE_IS_NEW, struct serve_options, serve.machine_is_new),
+	FLAG(OPTION_FLUSH_ON_DISCONNECT, struct serve_options, serve.flush_on_disconnect),
+	FLAG(OPTION_VTPM_PROXY, struct serve_options, serve.vtpm_proxy),
+	TEXT(OPTION_TRACE, struct serve_options, serve.trace),
+	FLAG(OPTION_TRACE_SECRETS, struct serve_options, serve.trace_secrets),
+	FLAG(OPTION_FAIL_UNTIL_RESET, struct serve_options, serve.fail_until_reset),
+	{0},
+};
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct serve_options *o = state->input;
 
+	if (plain_take(state, options, plain, key, text))
+		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->tpm;
-		return 0;
-	case OPTION_TCP:
-		o->serve.tcp = text;
-		return 0;
-	case OPTION_UNIX:
-		o->serve.unix_path = text;
-		return 0;
-	case OPTION_MSSIM:
-		o->serve.mssim = text;
-		return 0;
-	case OPTION_CTRL:
-		o->serve.ctrl = text;
-		return 0;
-	case OPTION_TERMINATE:
-		o->serve.ctrl_terminate = true;
-		return 0;
-	case OPTION_EVIDENCE:
-		o->evidence = true;
-		return 0;
-	case OPTION_CRB_PAGE:
-		o->serve.page_file = text;
 		return 0;
 	case OPTION_OFFSET:
 		o->serve.page_offset = cli_parse_size(state, "--offset", text, INT64_MAX);
@@ -307,31 +307,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		o->serve.startup = parse_startup(state, text);
 		o->startup_given = true;
 		return 0;
-	case OPTION_INSECURE_LISTEN:
-		o->serve.insecure_listen = true;
-		return 0;
 	case OPTION_READY_FD:
 		o->ready_fd = (int)parse_number(state, "ready-fd", text, INT_MAX);
 		if (fcntl(o->ready_fd, F_GETFD) < 0)
 			argp_error(state, "--ready-fd=%s: this descriptor is not open", text);
-		return 0;
-	case OPTION_MACHINE_IS_NEW:
-		o->serve.machine_is_new = true;
-		return 0;
-	case OPTION_FLUSH_ON_DISCONNECT:
-		o->serve.flush_on_disconnect = true;
-		return 0;
-	case OPTION_VTPM_PROXY:
-		o->serve.vtpm_proxy = true;
-		return 0;
-	case OPTION_TRACE:
-		o->serve.trace = text;
-		return 0;
-	case OPTION_TRACE_SECRETS:
-		o->serve.trace_secrets = true;
-		return 0;
-	case OPTION_FAIL_UNTIL_RESET:
-		o->serve.fail_until_reset = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not expected: options only", text);

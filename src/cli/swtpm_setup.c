@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/common.h"
 #include "cli/config.h"
+#include "cli/plain.h"
 #include "crypto/crypto.h"
 
 #include <jansson.h>
@@ -203,14 +204,38 @@ static void check_options(struct argp_state *state, struct setup_options *o)
 	settle_key(state, o);
 }
 
+static const struct plain_option plain[] = {
+	FLAG(OPTION_TPM2, struct setup_options, tpm2),
+	FLAG(OPTION_CREATE_EK_CERT, struct setup_options, wants_certificate),
+	FLAG(OPTION_CREATE_PLATFORM_CERT, struct setup_options, wants_certificate),
+	FLAG(OPTION_OVERWRITE, struct setup_options, overwrite),
+	FLAG(OPTION_NOT_OVERWRITE, struct setup_options, not_overwrite),
+	FLAG(OPTION_RECONFIGURE, struct setup_options, reconfigure),
+	TEXT(OPTION_CONFIG, struct setup_options, config),
+	TEXT(OPTION_KEYFILE, struct setup_options, keyfile),
+	TEXT(OPTION_KEYFILE_FD, struct setup_options, keyfile_fd),
+	TEXT(OPTION_PWDFILE, struct setup_options, pwdfile),
+	TEXT(OPTION_PWDFILE_FD, struct setup_options, pwdfile_fd),
+	TEXT(OPTION_CIPHER, struct setup_options, cipher),
+	FLAG(OPTION_ECC, struct setup_options, ecc),
+	FLAG(OPTION_DISPLAY, struct setup_options, display),
+	TEXT(OPTION_LOGFILE, struct setup_options, log.file),
+	TEXT('r', struct setup_options, runas),
+	TEXT(OPTION_WRITE_EK_CERT_FILES, struct setup_options, cert_dir),
+	FLAG(OPTION_CREATE_SPK, struct setup_options, create_spk),
+	TEXT(OPTION_IMPORT, struct setup_options, import),
+	TEXT(OPTION_TPM, struct setup_options, other_tpm),
+	FLAG(OPTION_PRINT_CAPABILITIES, struct setup_options, print_capabilities),
+	{0},
+};
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct setup_options *o = state->input;
 
-	switch (key) {
-	case OPTION_TPM2:
-		o->tpm2 = true;
+	if (plain_take(state, options, plain, key, text))
 		return 0;
+	switch (key) {
 	case OPTION_TPM_STATE:
 		swtpm_state_parse_uri(state, "--tpm-state", text, &o->state);
 		return 0;
@@ -218,19 +243,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPTION_LOCK_NVRAM:
 	case OPTION_DECRYPTION:
 	case OPTION_SWTPM_IOCTL:
-		return 0;
-	case OPTION_CREATE_EK_CERT:
-	case OPTION_CREATE_PLATFORM_CERT:
-		o->wants_certificate = true;
-		return 0;
-	case OPTION_OVERWRITE:
-		o->overwrite = true;
-		return 0;
-	case OPTION_NOT_OVERWRITE:
-		o->not_overwrite = true;
-		return 0;
-	case OPTION_RECONFIGURE:
-		o->reconfigure = true;
 		return 0;
 	case OPTION_PCR_BANKS:
 		if (!setup_parse_banks(text, &o->pcr_banks))
@@ -246,27 +258,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 				   SETUP_VMID_MAX);
 		o->vmid = text;
 		return 0;
-	case OPTION_CONFIG:
-		o->config = text;
-		return 0;
-	case OPTION_KEYFILE:
-		o->keyfile = text;
-		return 0;
-	case OPTION_KEYFILE_FD:
-		o->keyfile_fd = text;
-		return 0;
-	case OPTION_PWDFILE:
-		o->pwdfile = text;
-		return 0;
-	case OPTION_PWDFILE_FD:
-		o->pwdfile_fd = text;
-		return 0;
-	case OPTION_CIPHER:
-		o->cipher = text;
-		return 0;
-	case OPTION_ECC:
-		o->ecc = true;
-		return 0;
 	case OPTION_RSA_KEYSIZE:
 		parse_rsa_keysize(state, text, o);
 		return 0;
@@ -274,35 +265,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "--allow-signing is not offered: such a key is no EK of the "
 				  "TCG's profile");
 		return 0;
-	case OPTION_DISPLAY:
-		o->display = true;
-		return 0;
-	case OPTION_LOGFILE:
-		o->log.file = text;
-		return 0;
-	case 'r':
-		o->runas = text;
-		return 0;
-	case OPTION_WRITE_EK_CERT_FILES:
-		o->cert_dir = text;
-		return 0;
-	case OPTION_CREATE_SPK:
-		o->create_spk = true;
-		return 0;
-	case OPTION_IMPORT:
-		o->import = text;
-		return 0;
 	case OPTION_ENGINE:
 		o->engine = swtpm_engine(state, text);
 		return 0;
-	case OPTION_TPM:
-		o->other_tpm = text;
-		return 0;
 	case OPTION_CREATE_CONFIG_FILES:
 		parse_config_files(state, text, o);
-		return 0;
-	case OPTION_PRINT_CAPABILITIES:
-		o->print_capabilities = true;
 		return 0;
 	case OPTION_VERSION:
 		printf("TPM emulator setup of cvtpm, version %s\n", CVTPM_VERSION);

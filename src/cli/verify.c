@@ -8,6 +8,7 @@
 #include "cli/attest.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/plain.h"
 #include "cli/verify_hcl.h"
 #include "cli/verify_kds.h"
 #include "cli/verify_machine.h"
@@ -232,47 +233,80 @@ static bool read_time(const char *text, int64_t *at)
 	return *at > 0;
 }
 
-static void set_once(struct argp_state *state, const char **where, const char *value,
-		     const char *option)
+static void check_usage(struct argp_state *state, const struct arguments *a)
 {
-	if (*where)
-		argp_error(state, "--%s is given twice", option);
-	*where = value;
+	if (a->output.json + a->output.quiet + a->output.verbose > 1)
+		argp_error(state, "--json, --quiet and --verbose: one of them");
+	if (verify_svsm_usage(&a->svsm, a->report))
+		argp_error(state, "%s", verify_svsm_usage(&a->svsm, a->report));
+	if (verify_machine_usage(&a->machine))
+		argp_error(state, "%s", verify_machine_usage(&a->machine));
+	if (verify_hcl_usage(&a->hcl))
+		argp_error(state, "%s", verify_hcl_usage(&a->hcl));
+	if (verify_kds_usage(&a->kds))
+		argp_error(state, "%s", verify_kds_usage(&a->kds));
+	if (a->hcl.hcl) {
+		if (a->machine.bundle || a->machine.tpm || a->report || a->ek_cert ||
+		    a->ek_cert_report || a->ek_public)
+			argp_error(state, "--hcl takes the place of --bundle, --tpm, "
+					  "--report and everything of an EK");
+		return;
+	}
+	if (a->machine.bundle || a->machine.tpm) {
+		if (a->policy.report_only)
+			argp_error(state, "--report-only: a bundle and a TPM have an EK "
+					  "(--identity-only leaves out AK and quote)");
+		if (a->report || a->ek_cert || a->ek_cert_report || a->ek_public)
+			argp_error(state, "--bundle and --tpm take the place of --report, "
+					  "--ek-cert, --ek-public and --ek-cert-report");
+		return;
+	}
+	if (!a->report && !a->ek_cert && !a->ek_cert_report)
+		argp_error(state, "no evidence: give --bundle, --tpm, --report, "
+				  "--ek-cert or --hcl");
 }
+
+static const struct plain_option plain[] = {
+	ONCE(OPTION_REPORT, struct arguments, report),
+	ONCE(OPTION_EK_CERT, struct arguments, ek_cert),
+	ONCE(OPTION_EK_PUBLIC, struct arguments, ek_public),
+	ONCE(OPTION_EK_CERT_REPORT, struct arguments, ek_cert_report),
+	ONCE(OPTION_LAB_ROOT, struct arguments, lab_root),
+	ONCE(OPTION_SVSM_NONCE, struct arguments, svsm.nonce),
+	ONCE(OPTION_SVSM_MANIFEST, struct arguments, svsm.manifest),
+	FLAG(OPTION_ALLOW_DEBUG, struct arguments, policy.allow_debug),
+	FLAG(OPTION_REPORT_ONLY, struct arguments, policy.report_only),
+	ONCE(OPTION_POLICY, struct arguments, rules.path),
+	ONCE(OPTION_BUNDLE, struct arguments, machine.bundle),
+	ONCE(OPTION_TPM, struct arguments, machine.tpm),
+	ONCE(OPTION_CHALLENGE, struct arguments, machine.challenge),
+	ONCE(OPTION_CHALLENGE_SECRET, struct arguments, machine.challenge_secret),
+	FLAG(OPTION_IDENTITY_ONLY, struct arguments, policy.identity_only),
+	ONCE(OPTION_HCL, struct arguments, hcl.hcl),
+	ONCE(OPTION_QUOTE, struct arguments, hcl.quote),
+	ONCE(OPTION_QUOTE_SIGNATURE, struct arguments, hcl.signature),
+	ONCE(OPTION_QUOTE_NONCE, struct arguments, hcl.nonce),
+	ONCE(OPTION_PCR_VALUES, struct arguments, hcl.pcrs),
+	ONCE(OPTION_KDS, struct arguments, kds.url),
+	ONCE(OPTION_KDS_CA, struct arguments, kds.ca_file),
+	ONCE(OPTION_CACHE, struct arguments, kds.cache_dir),
+	FLAG(OPTION_OFFLINE, struct arguments, kds.offline),
+	ONCE(OPTION_PRODUCT, struct arguments, kds.product),
+	FLAG(OPTION_JSON, struct arguments, output.json),
+	ONCE(OPTION_HTML, struct arguments, output.html),
+	FLAG('q', struct arguments, output.quiet),
+	FLAG('v', struct arguments, output.verbose),
+	{0},
+};
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
 	struct arguments *a = state->input;
 
-	if (key == ARGP_KEY_ARG) {
-		if (!a->several)
-			argp_error(state, "'%s' belongs to no option", value);
-		key = a->several;
-	} else if (key > 0 && key < ARGP_KEY_END) {
-		a->several = 0;
-	}
+	key = cli_several(state, key, value, &a->several);
+	if (plain_take(state, options, plain, key, value))
+		return 0;
 	switch (key) {
-	case OPTION_REPORT:
-		set_once(state, &a->report, value, "report");
-		return 0;
-	case OPTION_EK_CERT:
-		set_once(state, &a->ek_cert, value, "ek-cert");
-		return 0;
-	case OPTION_EK_PUBLIC:
-		set_once(state, &a->ek_public, value, "ek-public");
-		return 0;
-	case OPTION_EK_CERT_REPORT:
-		set_once(state, &a->ek_cert_report, value, "ek-cert-report");
-		return 0;
-	case OPTION_LAB_ROOT:
-		set_once(state, &a->lab_root, value, "lab-root");
-		return 0;
-	case OPTION_SVSM_NONCE:
-		set_once(state, &a->svsm.nonce, value, "svsm-nonce");
-		return 0;
-	case OPTION_SVSM_MANIFEST:
-		set_once(state, &a->svsm.manifest, value, "svsm-manifest");
-		return 0;
 	case OPTION_CERTS:
 		add_file(state, a->certs, &a->cert_count, value);
 		a->several = key;
@@ -306,30 +340,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 				   "2026-01-31T12:00:00Z, or seconds since 1970",
 				   value);
 		return 0;
-	case OPTION_ALLOW_DEBUG:
-		a->policy.allow_debug = true;
-		return 0;
-	case OPTION_REPORT_ONLY:
-		a->policy.report_only = true;
-		return 0;
-	case OPTION_POLICY:
-		set_once(state, &a->rules.path, value, "policy");
-		return 0;
-	case OPTION_BUNDLE:
-		set_once(state, &a->machine.bundle, value, "bundle");
-		return 0;
-	case OPTION_TPM:
-		set_once(state, &a->machine.tpm, value, "tpm");
-		return 0;
-	case OPTION_CHALLENGE:
-		set_once(state, &a->machine.challenge, value, "challenge");
-		return 0;
-	case OPTION_CHALLENGE_SECRET:
-		set_once(state, &a->machine.challenge_secret, value, "challenge-secret");
-		return 0;
-	case OPTION_IDENTITY_ONLY:
-		a->policy.identity_only = true;
-		return 0;
 	case OPTION_EK:
 		if (!cli_parse_ek(value, &a->machine.ek))
 			argp_error(state, "--ek %s: there are rsa2048, p256, p384 and rsa3072",
@@ -339,78 +349,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		if (!cvtpm_pcr_choice_parse(value, &a->machine.pcrs))
 			argp_error(state, "--pcrs %s: write it as sha256:0-7,10+sha384:0", value);
 		return 0;
-	case OPTION_HCL:
-		set_once(state, &a->hcl.hcl, value, "hcl");
-		return 0;
-	case OPTION_QUOTE:
-		set_once(state, &a->hcl.quote, value, "quote");
-		return 0;
-	case OPTION_QUOTE_SIGNATURE:
-		set_once(state, &a->hcl.signature, value, "quote-signature");
-		return 0;
-	case OPTION_QUOTE_NONCE:
-		set_once(state, &a->hcl.nonce, value, "quote-nonce");
-		return 0;
-	case OPTION_PCR_VALUES:
-		set_once(state, &a->hcl.pcrs, value, "pcr-values");
-		return 0;
-	case OPTION_KDS:
-		set_once(state, &a->kds.url, value, "kds");
-		return 0;
-	case OPTION_KDS_CA:
-		set_once(state, &a->kds.ca_file, value, "kds-ca");
-		return 0;
-	case OPTION_CACHE:
-		set_once(state, &a->kds.cache_dir, value, "cache");
-		return 0;
-	case OPTION_OFFLINE:
-		a->kds.offline = true;
-		return 0;
-	case OPTION_PRODUCT:
-		set_once(state, &a->kds.product, value, "product");
-		return 0;
-	case OPTION_JSON:
-		a->output.json = true;
-		return 0;
-	case OPTION_HTML:
-		set_once(state, &a->output.html, value, "html");
-		return 0;
-	case 'q':
-		a->output.quiet = true;
-		return 0;
-	case 'v':
-		a->output.verbose = true;
-		return 0;
 	case ARGP_KEY_END:
-		if (a->output.json + a->output.quiet + a->output.verbose > 1)
-			argp_error(state, "--json, --quiet and --verbose: one of them");
-		if (verify_svsm_usage(&a->svsm, a->report))
-			argp_error(state, "%s", verify_svsm_usage(&a->svsm, a->report));
-		if (verify_machine_usage(&a->machine))
-			argp_error(state, "%s", verify_machine_usage(&a->machine));
-		if (verify_hcl_usage(&a->hcl))
-			argp_error(state, "%s", verify_hcl_usage(&a->hcl));
-		if (verify_kds_usage(&a->kds))
-			argp_error(state, "%s", verify_kds_usage(&a->kds));
-		if (a->hcl.hcl) {
-			if (a->machine.bundle || a->machine.tpm || a->report || a->ek_cert ||
-			    a->ek_cert_report || a->ek_public)
-				argp_error(state, "--hcl takes the place of --bundle, --tpm, "
-						  "--report and everything of an EK");
-			return 0;
-		}
-		if (a->machine.bundle || a->machine.tpm) {
-			if (a->policy.report_only)
-				argp_error(state, "--report-only: a bundle and a TPM have an EK "
-						  "(--identity-only leaves out AK and quote)");
-			if (a->report || a->ek_cert || a->ek_cert_report || a->ek_public)
-				argp_error(state, "--bundle and --tpm take the place of --report, "
-						  "--ek-cert, --ek-public and --ek-cert-report");
-			return 0;
-		}
-		if (!a->report && !a->ek_cert && !a->ek_cert_report)
-			argp_error(state, "no evidence: give --bundle, --tpm, --report, "
-					  "--ek-cert or --hcl");
+		check_usage(state, a);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
