@@ -71,7 +71,6 @@ void cvtpm_amdsp_lab_close(struct cvtpm_amdsp_lab *lab);
 
 /** The lab's folder, as it was opened. */
 const char *cvtpm_amdsp_lab_dir(const struct cvtpm_amdsp_lab *lab);
-enum cvtpm_amdsp_product cvtpm_amdsp_lab_product(const struct cvtpm_amdsp_lab *lab);
 
 /* ---- a launched guest ---- */
 

@@ -43,7 +43,7 @@ enum {
 
 /* ---- bytes ---- */
 
-void aml_bytes(struct aml *a, const void *bytes, size_t len)
+static void aml_bytes(struct aml *a, const void *bytes, size_t len)
 {
 	if (a->len <= a->room && len <= a->room - a->len)
 		memcpy(a->bytes + a->len, bytes, len);

@@ -48,7 +48,6 @@ void aml_u8(struct aml *a, uint8_t value);
 void aml_u16(struct aml *a, uint16_t value);
 void aml_u32(struct aml *a, uint32_t value);
 void aml_u64(struct aml *a, uint64_t value);
-void aml_bytes(struct aml *a, const void *bytes, size_t len);
 
 /* What is closed by aml_end(). */
 void aml_end(struct aml *a);

@@ -401,8 +401,3 @@ const char *cvtpm_amdsp_lab_dir(const struct cvtpm_amdsp_lab *lab)
 {
 	return lab->dir;
 }
-
-enum cvtpm_amdsp_product cvtpm_amdsp_lab_product(const struct cvtpm_amdsp_lab *lab)
-{
-	return lab->chip.product;
-}

@@ -18,7 +18,4 @@ uint32_t svsm_vtpm_call(struct cvtpm_svsm *svsm, uint32_t call, struct cvtpm_svs
 uint32_t svsm_attest_call(struct cvtpm_svsm *svsm, uint32_t call,
 			  struct cvtpm_svsm_registers *regs);
 
-/** Whether this instance may get reports from this provider (cvtpm/svsm.h). */
-bool svsm_may_attest(const struct cvtpm_svsm *svsm);
-
 #endif

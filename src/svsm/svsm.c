@@ -10,7 +10,7 @@
 /* Both protocols have had one version so far. */
 #define PROTOCOL_VERSION 1u
 
-bool svsm_may_attest(const struct cvtpm_svsm *svsm)
+static bool svsm_may_attest(const struct cvtpm_svsm *svsm)
 {
 	const struct cvtpm_snp_provider *provider = svsm->config.provider;
 	struct cvtpm_instance_info info;

@@ -36,18 +36,20 @@ static bool point_to(TPMI_ECC_CURVE curve, const TPMS_ECC_POINT *in, struct cvtp
 	       number_fit(in->y.buffer, in->y.size, out->y, size);
 }
 
-bool ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out)
+/* The engine's forms <-> crypto.h's. False: a number is too long for the curve, a modulus not
+ * as long as the key; `out` is then all zero. */
+static bool ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out)
 {
 	return point_to(public->parameters.eccDetail.curveID, &public->unique.ecc, out);
 }
 
-void ecc_point_of(const struct cvtpm_ecc_public *in, TPMS_ECC_POINT *out)
+static void ecc_point_of(const struct cvtpm_ecc_public *in, TPMS_ECC_POINT *out)
 {
 	number_set(in->x, cvtpm_curve_size(in->curve), &out->x);
 	number_set(in->y, cvtpm_curve_size(in->curve), &out->y);
 }
 
-bool rsa_public_of(const TPMT_PUBLIC *public, struct cvtpm_rsa_public *out)
+static bool rsa_public_of(const TPMT_PUBLIC *public, struct cvtpm_rsa_public *out)
 {
 	const TPMS_RSA_PARMS *parms = &public->parameters.rsaDetail;
 

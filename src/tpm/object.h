@@ -204,11 +204,6 @@ tpm_rc key_ecdh(struct tpm *t, const struct tpm_object *key, const TPMS_ECC_POIN
  *  is no point of its curve. */
 tpm_rc key_ecdh_ephemeral(struct tpm *t, const struct tpm_object *key, TPMS_ECC_POINT *ephemeral,
 			  TPMS_ECC_POINT *z);
-/** The engine's forms <-> crypto.h's. False: a number is too long for the curve, a modulus
- *  not as long as the key; `out` is then all zero. */
-bool ecc_public_of(const TPMT_PUBLIC *public, struct cvtpm_ecc_public *out);
-bool rsa_public_of(const TPMT_PUBLIC *public, struct cvtpm_rsa_public *out);
-void ecc_point_of(const struct cvtpm_ecc_public *in, TPMS_ECC_POINT *out);
 /** Forgets what was derived from the object of that name, because it goes; NULL: of every. */
 void keys_forget(struct tpm *t, const TPM2B_NAME *name);
 
@@ -230,10 +225,8 @@ tpm_rc attest_finish(struct tpm *t, const struct tpm_object *signer, const TPMT_
 
 /* ---- ticket.c (Part 2, 10.7) ---- */
 
-/** HMAC(proof of hierarchy, tag || parts); an empty NULL ticket for TPM_RH_NULL where the
- *  specification says so is the caller's. */
-tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag,
-		     const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *digest);
+/** Tickets' digests are keyed with the hierarchy's proof; an empty NULL ticket for TPM_RH_NULL
+ *  where the specification says so is the caller's. */
 tpm_rc ticket_verified(struct tpm *t, TPM_HANDLE hierarchy, const TPM2B_DIGEST *digest,
 		       const TPM2B_NAME *key, TPMT_TK_VERIFIED *ticket);
 tpm_rc ticket_hashcheck(struct tpm *t, TPM_HANDLE hierarchy, TPM_ALG_ID alg,

@@ -4,8 +4,9 @@
 
 #define PARTS 8
 
-tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag,
-		     const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *digest)
+/* HMAC(proof of hierarchy, tag || parts) */
+static tpm_rc ticket_digest(struct tpm *t, TPM_HANDLE hierarchy, TPM_ST tag,
+			    const struct cvtpm_octets *parts, size_t count, TPM2B_DIGEST *digest)
 {
 	const uint8_t tag_bytes[2] = {(uint8_t)(tag >> 8), (uint8_t)tag};
 	struct cvtpm_octets all[PARTS] = {{tag_bytes, sizeof tag_bytes}};

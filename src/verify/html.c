@@ -80,7 +80,8 @@ static const struct {
 	[CVTPM_CHECK_REFUSED] = {"refused", "&#10007;"}, /* cross */
 };
 
-const char *html_class(enum cvtpm_check_verdict verdict)
+/* "ok", "refused", ...: the class of a verdict. */
+static const char *html_class(enum cvtpm_check_verdict verdict)
 {
 	return verdicts[verdict].class;
 }

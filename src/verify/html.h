@@ -20,8 +20,6 @@ void html_hex(FILE *out, const uint8_t *bytes, size_t len);
 
 /* Sign and word of a verdict. */
 void html_badge(FILE *out, enum cvtpm_check_verdict verdict);
-/* "ok", "refused", ...: the class of a verdict. */
-const char *html_class(enum cvtpm_check_verdict verdict);
 
 /* Each report's chain, measurement and binding; what belongs further down (html_report.c). */
 void html_overview(FILE *out, const struct cvtpm_verification *v);
