@@ -44,12 +44,27 @@ class Tools:
             assert done.returncode != 0 and fails in done.stderr, f"{line}: exit {done.returncode}, {done.stderr}"
         return done.stdout
 
-    def policy(self, assertion):
-        """The digest of a policy of one assertion, in the file "policy": tools.policy("policypcr -l sha256:7")."""
+    def assertion(self, session, assertion, options="", fails=None):
+        """Makes an assertion in a session: tools.assertion(session, "policypcr -l sha256:7")."""
         tool, _, arguments = assertion.partition(" ")
-        self("startauthsession -Q -S trial")
-        self(f"{tool} -Q -S trial -L policy {arguments}")
-        self("flushcontext trial")
+        self(f"{tool} -Q -S {session} {options} {arguments}", fails)
+
+    @contextlib.contextmanager
+    def session(self, *assertions, kind="--policy-session", name="session"):
+        """A session in which these hold: with tools.session("policypcr -l sha256:7") as s."""
+        self(f"startauthsession -Q {kind} -S {name}")
+        try:
+            for assertion in assertions:
+                self.assertion(name, assertion)
+            yield name
+        finally:
+            self(f"flushcontext {name}")
+
+    def policy(self, *assertions, file="policy", options=""):
+        """The digest of a policy, in a file: tools.policy("policypcr -l sha256:7")."""
+        with self.session(kind=options, name="trial") as trial:
+            for assertion in assertions:
+                self.assertion(trial, assertion, f"-L {file}")
 
     def write(self, name, data):
         (self.folder / name).write_bytes(data)

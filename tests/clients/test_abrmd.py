@@ -34,10 +34,8 @@ def test_an_attestation_key_is_activated_and_quotes(tools, algorithm, scheme):
     tools.write("secret", secret)
     name = tools.read("ak.name").hex()
     tools(f"makecredential -Q -u ek.pub -s secret -n {name} -o blob")
-    tools("startauthsession -Q --policy-session -S session")
-    tools("policysecret -Q -S session -c e")
-    tools(f"activatecredential -Q -c ak -C {EK:#x} -i blob -o activated -P session:session")
-    tools("flushcontext session")
+    with tools.session("policysecret -c e") as s:
+        tools(f"activatecredential -Q -c ak -C {EK:#x} -i blob -o activated -P session:{s}")
     assert tools.read("activated") == secret
 
     tools("pcrextend 16:sha256=" + hashlib.sha256(secret).hexdigest())

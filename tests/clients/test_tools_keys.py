@@ -323,12 +323,10 @@ def test_a_key_is_duplicated_and_signs_below_its_new_parent(tools, kind, inner):
     tools("readpublic -Q -c other -o other.pub")
     tools.policy(f"policycommandcode {DUPLICATE:#x}")
     key(tools, kind, options=f"-L policy -p auth -a {MOVABLE}")
-    tools("startauthsession -Q --policy-session -S session")
-    tools(f"policycommandcode -Q -S session {DUPLICATE:#x}")
     wrap = {"null": ("", ""), "aes": ("-G aes -o inner", "-G aes -k inner")}[inner]
     out = wrap[0] or "-G null"
-    tools(f"duplicate -Q -C other -c key -p session:session -r dup -s seed {out}")
-    tools("flushcontext session")
+    with tools.session(f"policycommandcode {DUPLICATE:#x}") as s:
+        tools(f"duplicate -Q -C other -c key -p session:{s} -r dup -s seed {out}")
     tools(f"import -Q -C other -u key.pub -i dup -r moved.priv -s seed -L policy {wrap[1]}")
     tools("load -Q -C other -u key.pub -r moved.priv -c moved")
     tools.write("message", b"signed below another parent")
@@ -348,10 +346,8 @@ def test_duplication_takes_the_policy_of_its_role(direct):
     key(direct, "ecc256", options=f"-L policy -a {MOVABLE}")
     direct("duplicate -Q -C other -c key -G null -r dup -s seed", fails="0x124")  # TPM_RC_AUTH_TYPE
     for parent, fails in (("stranger", "0x99D"), ("other", None)):  # TPM_RC_POLICY_FAIL
-        direct("startauthsession -Q --policy-session -S session")
-        direct("policyduplicationselect -Q -S session -n key.name -N other.name")
-        direct(f"duplicate -Q -C {parent} -c key -G null -p session:session -r dup -s seed", fails=fails)
-        direct("flushcontext session")
+        with direct.session("policyduplicationselect -n key.name -N other.name") as s:
+            direct(f"duplicate -Q -C {parent} -c key -G null -p session:{s} -r dup -s seed", fails=fails)
     direct("import -Q -C other -u key.pub -i dup -r moved.priv -s seed -L policy")
     direct("load -Q -C other -u key.pub -r moved.priv -c moved")
 
@@ -412,10 +408,8 @@ def test_a_credential_is_for_one_key_with_one_name(direct, kind):
     secret = direct.write("secret", os.urandom(32))
 
     def activate(fails=None):
-        direct("startauthsession -Q --policy-session -S session")
-        direct("policysecret -Q -S session -c e")
-        direct("activatecredential -Q -c ak -C ek -i blob -o out -P session:session", fails=fails)
-        direct("flushcontext session")
+        with direct.session("policysecret -c e") as s:
+            direct(f"activatecredential -Q -c ak -C ek -i blob -o out -P session:{s}", fails=fails)
 
     direct(f"makecredential -Q -T none -u ek.pub -s secret -n {name} -o blob")
     activate()

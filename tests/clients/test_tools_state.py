@@ -265,10 +265,8 @@ def test_an_index_that_is_written_by_policy_only(tools):
     define(tools, "ownerread|policywrite|authread", 8, "-L policy")
     tools.write("data", b"12345678")
     tools(f"nvwrite -Q {INDEX} -C o -i data", fails="0x149")  # TPM_RC_NV_AUTHORIZATION
-    tools("startauthsession -Q --policy-session -S session")
-    tools("policycommandcode -Q -S session 0x137")
-    tools(f"nvwrite -Q {INDEX} -C {INDEX} -P session:session -i data")
-    tools("flushcontext session")
+    with tools.session("policycommandcode 0x137") as s:
+        tools(f"nvwrite -Q {INDEX} -C {INDEX} -P session:{s} -i data")
     assert nv_read(tools) == b"12345678"
 
 
@@ -276,10 +274,8 @@ def test_undefinespacespecial_takes_the_platform_and_the_policy(direct):
     direct.policy("policycommandcode 0x11F")  # TPM_CC_NV_UndefineSpaceSpecial
     define(direct, "ppread|ppwrite|authread|platformcreate|policydelete", 8, "-L policy", "p")
     direct(f"nvundefine -Q -C p {INDEX}", fails="")
-    direct("startauthsession -Q --policy-session -S session")
-    direct("policycommandcode -Q -S session 0x11F")
-    direct(f"nvundefine -Q -C p -S session {INDEX}")
-    direct("flushcontext session")
+    with direct.session("policycommandcode 0x11F") as s:
+        direct(f"nvundefine -Q -C p -S {s} {INDEX}")
     direct(f"nvreadpublic {INDEX}", fails="0x18B")
 
 
@@ -287,10 +283,8 @@ def test_the_authorization_of_an_index_is_changed_by_policy(direct):
     direct.policy("policycommandcode 0x13B")  # TPM_CC_NV_ChangeAuth
     define(direct, "authread|authwrite|ownerread", 8, "-p old -L policy")
     direct.write("data", b"12345678")
-    direct("startauthsession -Q --policy-session -S session")
-    direct("policycommandcode -Q -S session 0x13B")
-    direct(f"changeauth -Q -c {INDEX} -p session:session new")
-    direct("flushcontext session")
+    with direct.session("policycommandcode 0x13B") as s:
+        direct(f"changeauth -Q -c {INDEX} -p session:{s} new")
     direct(f"nvwrite -Q {INDEX} -C {INDEX} -P old -i data", fails=AUTH_FAIL)
     direct(f"nvwrite -Q {INDEX} -C {INDEX} -P new -i data")
 
