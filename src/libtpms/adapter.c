@@ -315,8 +315,8 @@ static int libtpms_save_state(struct cvtpm_tpm *tpm, enum cvtpm_blob kind, uint8
 static int libtpms_load_state(struct cvtpm_tpm *tpm, enum cvtpm_blob kind, const uint8_t *blob,
 			      size_t len)
 {
-	struct cvtpm_change change = {.value = len ? blob : NULL, .value_len = len};
 	const struct blob *what = libtpms_blob_of(kind);
+	uint8_t digest[BLOB_DIGEST_SIZE];
 	int err;
 
 	if (!what || (len > 0 && !blob))
@@ -338,9 +338,11 @@ static int libtpms_load_state(struct cvtpm_tpm *tpm, enum cvtpm_blob kind, const
 		if (err < 0)
 			return err;
 	}
-	change.key = what->key;
 	memset(tpm->durable, 0, sizeof tpm->durable);
-	return cvtpm_store_commit(tpm->platform->store, &change, 1);
+	if (len == 0)
+		return libtpms_blob_remove(tpm->platform->store, what);
+	CVTPM_TRY(cvtpm_hash(CVTPM_SHA256, blob, len, digest));
+	return libtpms_blob_write(tpm->platform->store, what, blob, len, digest);
 }
 
 /* ---- what transports ask ---- */

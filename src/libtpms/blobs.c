@@ -1,4 +1,10 @@
-/* The records of libtpms' blobs, which it wants in memory from malloc. */
+/*
+ * The records of libtpms' blobs, which it wants in memory from malloc.
+ *
+ * Beside each is a digest of it, written with the same commit, for libtpms reads some blobs
+ * of which a bit has changed until the process ends (0.9.2: a length in the NV memory). It
+ * finds damage, not a forger: those are kept out by a sealed store.
+ */
 #include "libtpms/blobs.h"
 #include "cvtpm/err.h"
 
@@ -10,10 +16,11 @@
 
 static const struct blob blobs[] = {
 	[CVTPM_BLOB_PERMANENT] = {TPM_PERMANENT_ALL_NAME, "libtpms/permall",
-				  TPMLIB_STATE_PERMANENT},
+				  "libtpms/permall.sha256", TPMLIB_STATE_PERMANENT},
 	[CVTPM_BLOB_VOLATILE] = {TPM_VOLATILESTATE_NAME, "libtpms/volatilestate",
-				 TPMLIB_STATE_VOLATILE},
-	[CVTPM_BLOB_SAVED] = {TPM_SAVESTATE_NAME, "libtpms/savestate", TPMLIB_STATE_SAVE_STATE},
+				 "libtpms/volatilestate.sha256", TPMLIB_STATE_VOLATILE},
+	[CVTPM_BLOB_SAVED] = {TPM_SAVESTATE_NAME, "libtpms/savestate", "libtpms/savestate.sha256",
+			      TPMLIB_STATE_SAVE_STATE},
 };
 
 #define BLOBS (sizeof blobs / sizeof *blobs)
@@ -38,6 +45,23 @@ void libtpms_blob_free(uint8_t *data, size_t len)
 	free(data);
 }
 
+/* Without a digest it is a record of a release that kept none. */
+static int check_digest(struct cvtpm_store *store, const struct blob *blob, const uint8_t *data,
+			size_t len)
+{
+	uint8_t kept[BLOB_DIGEST_SIZE], digest[BLOB_DIGEST_SIZE];
+	size_t kept_len;
+	int err = cvtpm_store_get(store, blob->digest_key, kept, sizeof kept, &kept_len);
+
+	if (err == CVTPM_ERR_NOT_FOUND)
+		return 0;
+	if (err == CVTPM_ERR_SIZE || (err == 0 && kept_len != sizeof kept))
+		return CVTPM_ERR_FORMAT;
+	CVTPM_TRY(err);
+	CVTPM_TRY(cvtpm_hash(CVTPM_SHA256, data, len, digest));
+	return memcmp(digest, kept, sizeof kept) ? CVTPM_ERR_FORMAT : 0;
+}
+
 int libtpms_blob_read(struct cvtpm_store *store, const struct blob *blob, uint8_t **data,
 		      size_t *len)
 {
@@ -53,6 +77,8 @@ int libtpms_blob_read(struct cvtpm_store *store, const struct blob *blob, uint8_
 	if (!*data)
 		return CVTPM_ERR_NO_MEMORY;
 	err = cvtpm_store_get(store, blob->key, *data, *len, len);
+	if (err == 0)
+		err = check_digest(store, blob, *data, *len);
 	if (err < 0) {
 		libtpms_blob_free(*data, *len);
 		*data = NULL;
@@ -70,9 +96,20 @@ int libtpms_blob_exists(struct cvtpm_store *store, const struct blob *blob)
 	return err == CVTPM_ERR_NOT_FOUND ? 0 : err;
 }
 
+int libtpms_blob_write(struct cvtpm_store *store, const struct blob *blob, const uint8_t *data,
+		       size_t len, const uint8_t digest[BLOB_DIGEST_SIZE])
+{
+	const struct cvtpm_change changes[] = {
+		{.key = blob->key, .value = data, .value_len = len},
+		{.key = blob->digest_key, .value = digest, .value_len = BLOB_DIGEST_SIZE},
+	};
+
+	return cvtpm_store_commit(store, changes, 2);
+}
+
 int libtpms_blob_remove(struct cvtpm_store *store, const struct blob *blob)
 {
-	struct cvtpm_change change = {.key = blob->key};
+	const struct cvtpm_change changes[] = {{.key = blob->key}, {.key = blob->digest_key}};
 
-	return cvtpm_store_commit(store, &change, 1);
+	return cvtpm_store_commit(store, changes, 2);
 }

@@ -92,8 +92,7 @@ static TPM_RESULT on_store(const unsigned char *data, uint32_t length, uint32_t 
 {
 	struct cvtpm_tpm *tpm = instance();
 	const struct blob *blob = libtpms_blob_named(name);
-	struct cvtpm_change change;
-	uint8_t digest[32];
+	uint8_t digest[BLOB_DIGEST_SIZE];
 	int err;
 
 	(void)number;
@@ -105,9 +104,8 @@ static TPM_RESULT on_store(const unsigned char *data, uint32_t length, uint32_t 
 	    memcmp(digest, tpm->durable, sizeof digest) == 0)
 		return TPM_SUCCESS;
 
-	change = (struct cvtpm_change){.key = blob->key, .value = data, .value_len = length};
 	if (err == 0)
-		err = cvtpm_store_commit(tpm->platform->store, &change, 1);
+		err = libtpms_blob_write(tpm->platform->store, blob, data, length, digest);
 	if (err < 0) {
 		tpm->store_error = err;
 		return TPM_FAIL;

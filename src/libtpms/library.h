@@ -26,7 +26,7 @@ struct cvtpm_tpm {
 	size_t candidate_len;
 
 	/* Digest of the permanent state that is in the store. */
-	uint8_t durable[32];
+	uint8_t durable[BLOB_DIGEST_SIZE];
 
 	/* libtpms decrypts parameters in place, so it gets a copy. */
 	uint8_t command[CVTPM_MAX_BUFFER_SIZE];
