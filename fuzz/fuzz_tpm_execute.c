@@ -127,6 +127,7 @@ static void check_quiet(void)
 	CHECK(all_zero(f->sessions, sizeof f->sessions));
 	CHECK(all_zero(&f->cp_hash, sizeof f->cp_hash));
 	CHECK(all_zero(&f->audit_cp_hash, sizeof f->audit_cp_hash));
+	CHECK(all_zero(&f->command_audit_cp_hash, sizeof f->command_audit_cp_hash));
 	CHECK(all_zero(&f->in, sizeof f->in));
 	CHECK(all_zero(&f->out, sizeof f->out));
 	CHECK(all_zero(&f->scratch, sizeof f->scratch));
@@ -274,6 +275,7 @@ static void step_kill(struct feed *f)
 {
 	static struct tpm_hierarchy hierarchy[H_NULL];
 	static struct tpm_settings settings;
+	static struct tpm_audit audit;
 	size_t indices_before = nv_count(&tpm, TPM_HT_NV_INDEX);
 	size_t objects_before = nv_count(&tpm, TPM_HT_PERSISTENT);
 	struct tpm_lockout lockout = tpm.lockout;
@@ -282,6 +284,7 @@ static void step_kill(struct feed *f)
 
 	memcpy(hierarchy, tpm.hierarchy, sizeof hierarchy);
 	settings = tpm.settings;
+	audit = tpm.audit;
 	cvtpm_engine_native.destroy(bench_tpm());
 	CHECK(bench_create() == 0);
 	if (saved) {
@@ -296,6 +299,8 @@ static void step_kill(struct feed *f)
 		CHECK(EQUAL_2B(hierarchy[H_LOCKOUT].authValue, tpm.hierarchy[H_LOCKOUT].authValue));
 		CHECK(settings.disableClear == tpm.settings.disableClear);
 		CHECK(memcmp(&pp_commands, &tpm.pp_commands, sizeof pp_commands) == 0);
+		CHECK(audit.hashAlg == tpm.audit.hashAlg && audit.counter == tpm.audit.counter);
+		CHECK(memcmp(&audit.commands, &tpm.audit.commands, sizeof audit.commands) == 0);
 	}
 	send_startup(draw(f) & 1 ? TPM_SU_STATE : TPM_SU_CLEAR);
 }

@@ -378,7 +378,7 @@ tpm_rc auth_check(struct tpm *t)
 		TRY(rc_s(n + 1, check_one(t, n)));
 	if (f->audit >= 0) /* while the names are still those that the command found */
 		TRY(auth_cp_hash(t, f->sessions[f->audit].session->authHash, &f->audit_cp_hash));
-	return TPM_RC_SUCCESS;
+	return audit_command_begin(t);
 }
 
 /* ---- parameter encryption (Part 1, 21) ---- */
@@ -460,8 +460,8 @@ static tpm_rc new_nonce(struct tpm *t, struct tpm_session *s)
 	return tpm_random(t, s->nonceTPM.buffer, s->nonceTPM.size);
 }
 
-static tpm_rc rp_hash(struct tpm *t, TPM_ALG_ID alg, struct cvtpm_octets parameters,
-		      TPM2B_DIGEST *digest)
+tpm_rc auth_rp_hash(struct tpm *t, TPM_ALG_ID alg, struct cvtpm_octets parameters,
+		    TPM2B_DIGEST *digest)
 {
 	uint8_t head[8] = {0}; /* TPM_RC_SUCCESS, command code */
 	struct writer w = {head + 4, 4, false};
@@ -484,7 +484,7 @@ static tpm_rc respond_one(struct tpm *t, unsigned n, struct cvtpm_octets paramet
 		type_write(&type_TPM2B_AUTH, &no_nonce, w);
 		return TPM_RC_SUCCESS;
 	}
-	TRY(rp_hash(t, fs->session->authHash, parameters, &hash));
+	TRY(auth_rp_hash(t, fs->session->authHash, parameters, &hash));
 	if (fs->attributes & TPMA_SESSION_AUDIT) {
 		TRY(audit_session(t, fs, &hash));
 		fs->attributes &= (TPMA_SESSION)~TPMA_SESSION_AUDITEXCLUSIVE;

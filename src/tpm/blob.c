@@ -146,7 +146,8 @@ static int put_blob(struct tpm *t, enum cvtpm_blob kind, struct counted *c)
 }
 
 /* What a running TPM keeps in memory until TPM2_Shutdown (Clock, the data of orderly
- * indices) would otherwise go back by the move: a counter would repeat its values. */
+ * indices, the audit digest) would otherwise go back by the move: a counter would repeat
+ * its values. */
 static int write_what_waits(struct tpm *t)
 {
 	int err;
@@ -155,6 +156,7 @@ static int write_what_waits(struct tpm *t)
 		return 0;
 	clock_shutdown(t);
 	nv_shutdown(t);
+	audit_shutdown(t);
 	err = state_commit(t);
 	undo_forget(t);
 	return err;

@@ -197,9 +197,13 @@ static bool variable_property(struct tpm *t, TPM_PT property, uint32_t *value)
 		*value = t->lockout.lockoutRecovery;
 		break;
 	case TPM_PT_NV_WRITE_RECOVERY:
-	case TPM_PT_AUDIT_COUNTER_0: /* no command audit */
-	case TPM_PT_AUDIT_COUNTER_1:
 		*value = 0;
+		break;
+	case TPM_PT_AUDIT_COUNTER_0:
+		*value = (uint32_t)(t->audit.counter >> 32);
+		break;
+	case TPM_PT_AUDIT_COUNTER_1:
+		*value = (uint32_t)t->audit.counter;
 		break;
 	default:
 		return false;
@@ -263,7 +267,19 @@ static bool next_pp_command(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *dat
 	return true;
 }
 
-/* No command is audited, there is no countdown timer. */
+static bool next_audited(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, uint32_t n)
+{
+	const struct command *command = command_from(*key);
+
+	while (command && !audit_required(t, command))
+		command = command_from(command->code + 1);
+	if (!command)
+		return false;
+	*key = data->auditCommands.commandCodes[n] = command->code;
+	return true;
+}
+
+/* There is no countdown timer. */
 static bool next_of_none(struct tpm *t, uint32_t *key, TPMU_CAPABILITIES *data, uint32_t n)
 {
 	(void)t, (void)key, (void)data, (void)n;
@@ -444,7 +460,7 @@ static const struct group {
 	{TPM_CAP_HANDLES, (MAX_CAP_DATA - 8) / 4, next_handle},
 	{TPM_CAP_COMMANDS, (MAX_CAP_DATA - 8) / 4, next_command},
 	{TPM_CAP_PP_COMMANDS, (MAX_CAP_DATA - 8) / 4, next_pp_command},
-	{TPM_CAP_AUDIT_COMMANDS, 0, next_of_none},
+	{TPM_CAP_AUDIT_COMMANDS, (MAX_CAP_DATA - 8) / 4, next_audited},
 	{TPM_CAP_TPM_PROPERTIES, (MAX_CAP_DATA - 8) / 8, next_property},
 	{TPM_CAP_PCR_PROPERTIES, (MAX_CAP_DATA - 8) / 8, next_pcr_property},
 	{TPM_CAP_ECC_CURVES, 16, next_curve},

@@ -141,6 +141,7 @@ static tpm_rc build_response(struct tpm *t, TPM_ST tag, uint8_t *response, size_
 		write_u32(&head, (uint32_t)size);
 		TRY(auth_respond(t, parameters, size, &w));
 	}
+	TRY(audit_command(t, (struct cvtpm_octets){parameters, size}));
 	if (w.overflow)
 		return TPM_RC_MEMORY;
 	*len = t->buffer_size - w.left;

@@ -124,13 +124,14 @@ enum {
 	RECORD_RUN = 1 << 7,
 	RECORD_SAVED = 1 << 8,    /* what TPM2_Shutdown(STATE) keeps */
 	RECORD_PRESENCE = 1 << 9, /* there once TPM2_PP_Commands was used */
+	RECORD_AUDIT = 1 << 10,   /* there once command audit was used */
 };
 
 #define JOURNAL_SIZE 8192
 
 /* One commit: the records' keys and bytes. The largest are TPM2_Shutdown(STATE), with the
  * public areas of all indices, and the first write to an index of the largest size. */
-#define MAX_CHANGES     (2 * (10 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)) /* blob.c: old and new */
+#define MAX_CHANGES     (2 * (11 + 2 * MAX_NV_INDICES + MAX_PERSISTENT)) /* blob.c: old and new */
 #define RECORD_KEY_SIZE 24
 #define COMMIT_SIZE     (40 * 1024)
 
@@ -161,6 +162,8 @@ struct frame {
 	TPM2B_NAME names[MAX_HANDLE_NUM]; /* as the command found them */
 	TPM_ALG_ID cp_hash_alg;           /* of cp_hash, 0: not computed yet */
 	TPM2B_DIGEST cp_hash, audit_cp_hash;
+	TPM_ALG_ID command_audit_alg; /* 0: the command is not audited */
+	TPM2B_DIGEST command_audit_cp_hash;
 	unsigned session_count;
 	struct frame_session sessions[MAX_SESSION_NUM];
 	int decrypt, encrypt, audit;  /* number of the session that does it, or -1 */
@@ -204,6 +207,7 @@ struct tpm {
 	struct tpm_hierarchy hierarchy[HIERARCHIES];
 	struct tpm_settings settings;
 	tpm_command_set pp_commands; /* that want physical presence (presence.c) */
+	struct tpm_audit audit;
 	struct tpm_pcrs pcrs;
 	TPML_PCR_SELECTION pcr_banks; /* in use since _TPM_Init: one for each hash algorithm */
 	bool pcr_allocated; /* TPM2_PCR_Allocate since _TPM_Init: no TPM2_Shutdown(STATE) */

@@ -49,13 +49,14 @@ static void open_hierarchies(struct tpm *t)
 	}
 }
 
-/* A TPM Reset ends everything that was tied to the run before it: saved contexts, ephemeral
- * keys, and objects of the null hierarchy. */
+/* A TPM Reset ends everything that was tied to the run before it: saved contexts, what
+ * audited commands have done, ephemeral keys, and objects of the null hierarchy. */
 static tpm_rc forget_last_run(struct tpm *t)
 {
 	memset(&t->contexts, 0, sizeof t->contexts);
 	t->contexts.sessions.count = MAX_ACTIVE_SESSIONS;
 	t->contexts.sessionCounter = MAX_LOADED_SESSIONS;
+	audit_clear(t);
 	TRY(ephemeral_reset(t));
 	TRY(hierarchy_new_seed(t, TPM_RH_NULL));
 	return hierarchy_new_proof(t, TPM_RH_NULL);

@@ -6,6 +6,7 @@
  *     tpm/lockout              tpm_lockout
  *     tpm/run                  tpm_run; there is a TPM if there is this
  *     tpm/presence             tpm_command_set, of TPM2_PP_Commands; none is an empty set
+ *     tpm/audit                tpm_audit; none: as of a new TPM
  *     tpm/saved                tpm_saved, for a resume or restart
  *     tpm/nv/01c00002          tpm_nv_record, by index
  *     tpm/data/01c00002        the index's data
@@ -43,11 +44,13 @@ static const struct fixed_record {
 	{"tpm/lockout", &type_tpm_lockout, offsetof(struct tpm, lockout), RECORD_LOCKOUT},
 	{"tpm/run", &type_tpm_run, offsetof(struct tpm, run), RECORD_RUN},
 	{"tpm/presence", &type_tpm_command_set, offsetof(struct tpm, pp_commands), RECORD_PRESENCE},
+	{"tpm/audit", &type_tpm_audit, offsetof(struct tpm, audit), RECORD_AUDIT},
 };
 #define FIXED_RECORDS (sizeof fixed_records / sizeof *fixed_records)
 
-/* Written when they are first changed: without one, all of its value is zero. */
-#define OPTIONAL_RECORDS RECORD_PRESENCE
+/* Written when they are first changed: without one, all of its value is zero, but for what
+ * audit_loaded() sees to. */
+#define OPTIONAL_RECORDS (RECORD_PRESENCE | RECORD_AUDIT)
 
 /* ---- keys ---- */
 
@@ -468,6 +471,7 @@ static int state_make(struct tpm *t)
 	t->settings.phEnableNV = 1;
 	t->run.orderly = ORDERLY_CLEAR; /* nothing was lost yet */
 	t->run.clockSafe = 1;
+	audit_loaded(t);
 	t->dirty = RECORD_SAVED - 1; /* all records below it */
 	undo_forget(t);
 	return state_commit(t);
@@ -495,6 +499,7 @@ int state_load(struct tpm *t, bool *is_new)
 		return state_make(t);
 	for (size_t i = 0; i < FIXED_RECORDS; i++)
 		CVTPM_TRY(load_fixed(t, &fixed_records[i]));
+	audit_loaded(t);
 	CVTPM_TRY(load_entries(t, KEY_NV, load_index));
 	CVTPM_TRY(load_entries(t, KEY_OBJECT, load_object));
 	undo_forget(t);

@@ -202,6 +202,9 @@ tpm_rc auth_respond(struct tpm *t, uint8_t *parameters, size_t len, struct write
 unsigned auth_names(struct tpm *t, struct cvtpm_octets *parts);
 /** Recomputes cpHash in `alg` for the running command. */
 tpm_rc auth_cp_hash(struct tpm *t, TPM_ALG_ID alg, TPM2B_DIGEST *digest);
+/** rpHash in `alg`, of response parameters as they will be sent. */
+tpm_rc auth_rp_hash(struct tpm *t, TPM_ALG_ID alg, struct cvtpm_octets parameters,
+		    TPM2B_DIGEST *digest);
 
 /* ---- policy.c: what policy commands share (Part 3, 23.2) ---- */
 
@@ -288,6 +291,24 @@ bool clock_adjust(struct tpm *t, TPM_CLOCK_ADJUST adjust);
 void audit_begin(struct tpm *t);
 /** Extends the audit digest of a session of the running command. */
 tpm_rc audit_session(struct tpm *t, const struct frame_session *fs, const TPM2B_DIGEST *rp_hash);
+
+/** Once the store's record was read, or there is none: then it is as of a new TPM. */
+void audit_loaded(struct tpm *t);
+/** Is the command audited? */
+bool audit_required(struct tpm *t, const struct command *command);
+/** Chooses commands to be audited, or no longer. What can never, or must always, and what there
+ *  is not, is passed over. Undoable. */
+void audit_choose(struct tpm *t, const TPML_CC *list, bool audited);
+/** The digest is empty again: the next audited command counts the counter up. Undoable. */
+void audit_clear(struct tpm *t);
+/** H(codes of the audited commands, ascending). */
+tpm_rc audit_commands_digest(struct tpm *t, TPM2B_DIGEST *digest);
+/** While the names are those that the command found: its cpHash, if it is audited. */
+tpm_rc audit_command_begin(struct tpm *t);
+/** The running command has succeeded, its response `parameters` are as they will be sent. */
+tpm_rc audit_command(struct tpm *t, struct cvtpm_octets parameters);
+/** Before a loss of power that keeps volatile state: so does the store. */
+void audit_shutdown(struct tpm *t);
 
 /* ---- selftest.c ---- */
 
@@ -392,6 +413,9 @@ uint16_t hash_size(TPM_ALG_ID alg);
 /** Constant time in the content; different sizes differ. */
 bool bytes_equal(struct cvtpm_octets a, struct cvtpm_octets b);
 #define EQUAL_2B(a, b) bytes_equal(OCTETS(a), OCTETS(b))
+/** Is the command with that code in the set; and puts it there, or takes it out. There is one. */
+bool command_set_has(const tpm_command_set *set, TPM_CC code);
+void command_set_put(tpm_command_set *set, TPM_CC code, bool in);
 /** An authValue without its trailing zeros (Part 1, 19.6.4.3). */
 void auth_trim(TPM2B_AUTH *auth);
 

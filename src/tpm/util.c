@@ -41,6 +41,23 @@ bool bytes_equal(struct cvtpm_octets a, struct cvtpm_octets b)
 	return a.len == b.len && cvtpm_equal(a.at, b.at, a.len);
 }
 
+_Static_assert(8 * sizeof(tpm_command_set) > TPM_CC_LAST - TPM_CC_FIRST, "a bit for each command");
+
+bool command_set_has(const tpm_command_set *set, TPM_CC code)
+{
+	const TPM_CC n = code - TPM_CC_FIRST;
+
+	return set->bytes[n / 8] >> n % 8 & 1;
+}
+
+void command_set_put(tpm_command_set *set, TPM_CC code, bool in)
+{
+	const TPM_CC n = code - TPM_CC_FIRST;
+	const uint8_t bit = (uint8_t)(1u << n % 8);
+
+	set->bytes[n / 8] = in ? set->bytes[n / 8] | bit : set->bytes[n / 8] & (uint8_t)~bit;
+}
+
 void auth_trim(TPM2B_AUTH *auth)
 {
 	while (auth->size && auth->buffer[auth->size - 1] == 0)

@@ -462,12 +462,19 @@ static void attestations_are_anonymous(void **state)
 {
 	struct rig *r = *state;
 	TPMT_PUBLIC t = anonymous_template(TPM_ECC_NIST_P256, TPM_ALG_SHA256, TPM_ALG_SHA256);
+	const struct StirRandom_in stir = {.inData = {3, "abc"}};
+	struct client_session audit;
 	struct key k;
 
 	t.objectAttributes |= TPMA_OBJECT_RESTRICTED;
 	k = make_primary(r, TPM_RH_ENDORSEMENT, &t, "");
 	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
 	OK(write_nv(r, "01234567", 8, 0));
+	audit = rig_session(r, TPM_SE_HMAC);
+	audit.attributes |= TPMA_SESSION_AUDIT;
+	rig_fresh_nonce(r, &audit);
+	rig_sessions(r, &audit, 1);
+	OK(RIG_RUN(r, StirRandom, &stir, NULL));
 	for (unsigned i = 0; i < 2; i++) {
 		struct CreatePrimary_out object = created(r);
 		TPM2B_DATA data = data_of(i ? "qualifying" : "");
@@ -487,12 +494,21 @@ static void attestations_are_anonymous(void **state)
 					   .nvIndex = INDEX,
 					   .qualifyingData = data,
 					   .size = 8};
+		struct GetSessionAuditDigest_in session = {.privacyAdminHandle = TPM_RH_ENDORSEMENT,
+							   .signHandle = k.handle,
+							   .sessionHandle = audit.handle,
+							   .qualifyingData = data};
+		struct GetCommandAuditDigest_in command = {.privacyHandle = TPM_RH_ENDORSEMENT,
+							   .signHandle = k.handle,
+							   .qualifyingData = data};
 
 		ATTEST(r, Certify, &k, certify, certifyInfo);
 		ATTEST(r, CertifyCreation, &k, creation, certifyInfo);
 		ATTEST(r, Quote, &k, quote, quoted);
 		ATTEST(r, GetTime, &k, time, timeInfo);
 		ATTEST(r, NV_Certify, &k, nv, certifyInfo);
+		ATTEST(r, GetSessionAuditDigest, &k, session, auditInfo);
+		ATTEST(r, GetCommandAuditDigest, &k, command, auditInfo);
 		rig_flush(r, object.handle);
 	}
 }

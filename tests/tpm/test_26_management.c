@@ -98,14 +98,27 @@ static void PP_Commands_26_2_sets_then_clears(void **state)
  * Part 3 mark with {PP}. libtpms has commands more than we. */
 static void PP_Commands_26_2_passes_over_the_others(void **state)
 {
-	static const TPML_CC may_be = {
-		19,
-		{TPM_CC_NV_UndefineSpaceSpecial, TPM_CC_EvictControl, TPM_CC_HierarchyControl,
-		 TPM_CC_NV_UndefineSpace, TPM_CC_ChangeEPS, TPM_CC_ChangePPS, TPM_CC_Clear,
-		 TPM_CC_ClearControl, TPM_CC_ClockSet, TPM_CC_HierarchyChangeAuth,
-		 TPM_CC_NV_DefineSpace, TPM_CC_PCR_Allocate, TPM_CC_PCR_SetAuthPolicy,
-		 TPM_CC_PP_Commands, TPM_CC_SetPrimaryPolicy, TPM_CC_ClockRateAdjust,
-		 TPM_CC_CreatePrimary, TPM_CC_NV_GlobalWriteLock, TPM_CC_CreateLoaded}};
+	static const TPML_CC may_be = {20,
+				       {TPM_CC_NV_UndefineSpaceSpecial,
+					TPM_CC_EvictControl,
+					TPM_CC_HierarchyControl,
+					TPM_CC_NV_UndefineSpace,
+					TPM_CC_ChangeEPS,
+					TPM_CC_ChangePPS,
+					TPM_CC_Clear,
+					TPM_CC_ClearControl,
+					TPM_CC_ClockSet,
+					TPM_CC_HierarchyChangeAuth,
+					TPM_CC_NV_DefineSpace,
+					TPM_CC_PCR_Allocate,
+					TPM_CC_PCR_SetAuthPolicy,
+					TPM_CC_PP_Commands,
+					TPM_CC_SetPrimaryPolicy,
+					TPM_CC_ClockRateAdjust,
+					TPM_CC_CreatePrimary,
+					TPM_CC_NV_GlobalWriteLock,
+					TPM_CC_SetCommandCodeAuditStatus,
+					TPM_CC_CreateLoaded}};
 	struct rig *r = *state;
 	TPML_CC all = {.count = 0}, got;
 	uint32_t n = 0;

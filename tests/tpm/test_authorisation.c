@@ -31,7 +31,7 @@ static const TPM_HANDLE entities[] = {TPM_RH_OWNER,
 struct world {
 	struct rig *r;
 	struct tpm *t;
-	TPM_HANDLE policy_session; /* for commands about one */
+	TPM_HANDLE policy_session, hmac_session; /* for commands about one */
 	uint8_t *memory, *store;
 };
 
@@ -92,6 +92,7 @@ static struct world make_world(void)
 	rig_password(r, 0, PASSWORD);
 	assert_int_equal(RIG_RUN(r, NV_Write, &zeros, NULL), 0);
 	w.policy_session = rig_session(r, TPM_SE_POLICY).handle;
+	w.hmac_session = rig_session(r, TPM_SE_HMAC).handle;
 	for (size_t i = 0; i < 4; i++)
 		change_auth(r, entities[i]);
 	w.memory = malloc(sizeof *w.t);
@@ -169,6 +170,8 @@ static TPM_HANDLE any_handle(const struct world *w, const struct type *type)
 	for (size_t i = sizeof entities / sizeof *entities; i-- > 0;)
 		if (allows(type, entities[i]))
 			return entities[i];
+	if (allows(type, w->hmac_session))
+		return w->hmac_session;
 	assert_true(allows(type, w->policy_session));
 	return w->policy_session;
 }

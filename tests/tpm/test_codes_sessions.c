@@ -21,8 +21,9 @@ static tpm_rc send_bytes(struct rig *r, uint8_t *bytes, size_t len)
 static TPM_HANDLE any_handle(const struct type *type)
 {
 	static const TPM_HANDLE some[] = {
-		TPM_RH_OWNER,   TPM_RH_PLATFORM, TPM_RH_ENDORSEMENT,   TPM_RH_LOCKOUT,
-		NV_INDEX_FIRST, TRANSIENT_FIRST, POLICY_SESSION_FIRST, 0};
+		TPM_RH_OWNER,         TPM_RH_PLATFORM,    TPM_RH_ENDORSEMENT,
+		TPM_RH_LOCKOUT,       NV_INDEX_FIRST,     TRANSIENT_FIRST,
+		POLICY_SESSION_FIRST, HMAC_SESSION_FIRST, 0};
 
 	for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
 		uint8_t bytes[4];

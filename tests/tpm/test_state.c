@@ -584,6 +584,145 @@ static void a_blob_of_too_many_records(void **state)
 	RC(load_blob(r, CVTPM_BLOB_PERMANENT, blob, len), CVTPM_ERR_FORMAT);
 }
 
+/* Into the store, behind the TPM's back; of no bytes: away. */
+static void put_record(struct rig *r, const char *key, const uint8_t *value, size_t len)
+{
+	struct cvtpm_change change = {key, value, len};
+
+	OK(cvtpm_store_commit(r->store, &change, 1));
+}
+
+/* ---- command audit ---- */
+
+static void audit_random(struct rig *r)
+{
+	struct SetCommandCodeAuditStatus_in in = {
+		.auth = TPM_RH_OWNER, .auditAlg = TPM_ALG_NULL, .setList = {1, {TPM_CC_GetRandom}}};
+
+	OK(RIG_RUN(r, SetCommandCodeAuditStatus, &in, NULL));
+}
+
+static TPMS_COMMAND_AUDIT_INFO audit_now(struct rig *r)
+{
+	struct GetCommandAuditDigest_in in = {.privacyHandle = TPM_RH_ENDORSEMENT,
+					      .signHandle = TPM_RH_NULL,
+					      .inScheme = {.scheme = TPM_ALG_NULL}};
+	struct GetCommandAuditDigest_out out;
+	struct reader reader;
+	TPMS_ATTEST attest;
+
+	OK(RIG_RUN(r, GetCommandAuditDigest, &in, &out));
+	reader = (struct reader){out.auditInfo.buffer, out.auditInfo.size};
+	OK(type_read(&type_TPMS_ATTEST, &attest, &reader, false));
+	return attest.attested.commandAudit;
+}
+
+static void same_audit(const TPMS_COMMAND_AUDIT_INFO *a, const TPMS_COMMAND_AUDIT_INFO *b)
+{
+	assert_int_equal(a->auditCounter, b->auditCounter);
+	assert_int_equal(a->digestAlg, b->digestAlg);
+	assert_true(EQUAL_2B(a->auditDigest, b->auditDigest));
+	assert_true(EQUAL_2B(a->commandDigest, b->commandDigest));
+}
+
+static bool has_audit_record(struct rig *r)
+{
+	size_t len;
+
+	return cvtpm_store_get(r->store, "tpm/audit", NULL, 0, &len) != CVTPM_ERR_NOT_FOUND;
+}
+
+/* A TPM that never used it is, in its records, as one from before there was command audit. */
+static void audit_has_a_record_once_it_is_used(void **state)
+{
+	struct rig *r = *state;
+	TPMS_COMMAND_AUDIT_INFO before = audit_now(r), used, after;
+
+	OK(shut_down(r, TPM_SU_STATE));
+	rig_reset(r);
+	assert_false(has_audit_record(r));
+	audit_random(r);
+	assert_true(has_audit_record(r));
+	used = audit_now(r);
+	assert_int_equal(used.auditCounter, 1);
+
+	/* gone again, all is as it was made */
+	put_record(r, "tpm/audit", NULL, 0);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	after = audit_now(r);
+	same_audit(&after, &before);
+}
+
+/* The digest as it is at the move, not as it was when the record was last written. */
+static void audit_moves(void **state)
+{
+	struct rig *r = *state, *copy;
+	struct GetRandom_in random = {.bytesRequested = 8};
+	TPMS_COMMAND_AUDIT_INFO before, after;
+
+	audit_random(r);
+	OK(RIG_RUN(r, GetRandom, &random, NULL));
+	before = audit_now(r);
+	save_both(r);
+	copy = other_tpm();
+	OK(load_blob(copy, CVTPM_BLOB_VOLATILE, running, running_len));
+	OK(copy->engine->power_on(copy->tpm));
+	after = audit_now(copy);
+	same_audit(&after, &before);
+	rig_free(copy);
+}
+
+/* A TPM with a record of it becomes one without. */
+static void audit_is_replaced(void **state)
+{
+	struct rig *r = *state, *other = rig_new(&cvtpm_engine_native);
+	TPMS_COMMAND_AUDIT_INFO before = audit_now(r), after;
+
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	audit_random(other);
+	other->engine->power_off(other->tpm);
+	OK(load_blob(other, CVTPM_BLOB_PERMANENT, permanent, permanent_len));
+	assert_false(has_audit_record(other));
+	for (unsigned i = 0; i < 2; i++) { /* as it goes on, and when it is opened again */
+		OK(other->engine->power_on(other->tpm));
+		OK(rig_startup(other, TPM_SU_CLEAR));
+		after = audit_now(other);
+		same_audit(&after, &before);
+		rig_kill(other);
+	}
+	rig_free(other);
+}
+
+/* Whatever the record says, TPM2_Shutdown is not audited, and the choice itself is. */
+static void audit_of_what_cannot_be_chosen(void **state)
+{
+	struct rig *r = *state;
+	struct GetCapability_in in = {.capability = TPM_CAP_AUDIT_COMMANDS, .propertyCount = 254};
+	struct GetCapability_out out;
+	const TPML_CC *list = &out.capabilityData.data.auditCommands;
+	uint8_t value[256];
+	size_t len;
+
+	audit_random(r);
+	OK(cvtpm_store_get(r->store, "tpm/audit", value, sizeof value, &len));
+	memset(value + 2 + 2 + 8, 0xFF, sizeof(tpm_command_set));
+	put_record(r, "tpm/audit", value, len);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	OK(RIG_RUN(r, GetCapability, &in, &out));
+	assert_int_equal(list->count, command_count - 1);
+	for (uint32_t i = 0; i < list->count; i++)
+		assert_int_not_equal(list->commandCodes[i], TPM_CC_Shutdown);
+	memset(value + 2 + 2 + 8, 0, sizeof(tpm_command_set));
+	put_record(r, "tpm/audit", value, len);
+	rig_kill(r);
+	OK(rig_startup(r, TPM_SU_CLEAR));
+	OK(RIG_RUN(r, GetCapability, &in, &out));
+	assert_int_equal(list->count, 1);
+	assert_int_equal(list->commandCodes[0], TPM_CC_SetCommandCodeAuditStatus);
+}
+
 /* ---- records that are none ---- */
 
 struct records {
@@ -599,13 +738,6 @@ static int note_key(void *context, const char *key, size_t value_len)
 	assert_true(records->count < 32);
 	strcpy(records->keys[records->count++], key);
 	return 0;
-}
-
-static void put_record(struct rig *r, const char *key, const uint8_t *value, size_t len)
-{
-	struct cvtpm_change change = {key, value, len};
-
-	OK(cvtpm_store_commit(r->store, &change, 1));
 }
 
 static int open_again(struct rig *r)
@@ -627,8 +759,9 @@ static void broken_records_are_no_tpm(void **state)
 	persist(r);
 	rig_define(r, INDEX, PLAIN_NV, 8, "pw");
 	require_presence(r, TPM_CC_Clear);
+	audit_random(r);
 	OK(cvtpm_store_list(r->store, "tpm/", note_key, &records));
-	assert_int_equal(records.count, 9 + 3);
+	assert_int_equal(records.count, 10 + 3);
 	for (size_t i = 0; i < records.count; i++) {
 		const char *key = records.keys[i];
 
@@ -644,8 +777,9 @@ static void broken_records_are_no_tpm(void **state)
 		put_record(r, key, value, len);
 		RC(open_again(r), CVTPM_ERR_FORMAT);
 		value[1]--;
-		if (strcmp(key, "tpm/run") != 0 && strncmp(key, "tpm/nv", 6) != 0 &&
-		    strncmp(key, "tpm/object", 10) != 0 && strcmp(key, "tpm/presence") != 0) {
+		if (strcmp(key, "tpm/run") != 0 && strcmp(key, "tpm/presence") != 0 &&
+		    strcmp(key, "tpm/audit") != 0 && strncmp(key, "tpm/nv", 6) != 0 &&
+		    strncmp(key, "tpm/object", 10) != 0) {
 			put_record(r, key, NULL, 0); /* gone */
 			assert_int_not_equal(open_again(r), 0);
 		}
@@ -711,7 +845,7 @@ static void a_list_of_physical_presence_that_says_too_much(void **state)
 	OK(open_again(r));
 	OK(r->engine->power_on(r->tpm));
 	OK(rig_startup(r, TPM_SU_CLEAR));
-	assert_int_equal(presence_list(r, &first), 19);
+	assert_int_equal(presence_list(r, &first), 20);
 	assert_int_equal(first, TPM_CC_NV_UndefineSpaceSpecial);
 	rig_no_sessions(r);
 	OK(RIG_RUN(r, GetRandom, &random, NULL));
@@ -1106,6 +1240,10 @@ int main(void)
 		OBJECT_TEST(states_of_the_first_version),
 		OBJECT_TEST(numbers_come_round),
 		OBJECT_TEST(permanent_state_is_replaced),
+		OBJECT_TEST(audit_has_a_record_once_it_is_used),
+		OBJECT_TEST(audit_moves),
+		OBJECT_TEST(audit_is_replaced),
+		OBJECT_TEST(audit_of_what_cannot_be_chosen),
 		OBJECT_TEST(blobs_have_a_size_and_a_kind),
 		OBJECT_TEST(a_tpm_before_startup_moves),
 		OBJECT_TEST(altered_running_tpms),

@@ -31,6 +31,7 @@ COMMAND_BODY(Shutdown)
 		if (t->pcr_allocated)
 			return RC_P(1, TPM_RC_TYPE);
 		TRY(state_save_volatile(t));
+		audit_shutdown(t);
 	}
 	nv_shutdown(t);
 	clock_shutdown(t);

@@ -52,6 +52,42 @@ COMMAND_BODY(Quote)
 	return attest_finish(t, signer, &in->inScheme, &attest, &out->quoted, &out->signature);
 }
 
+/* 18.5: what a session has audited. */
+COMMAND_BODY(GetSessionAuditDigest)
+{
+	const struct tpm_session *session = session_get(t, in->sessionHandle);
+	const struct tpm_object *signer;
+	TPMS_ATTEST attest;
+
+	TRY(attest_signer(t, in->signHandle, 2, &in->inScheme, 2, &signer));
+	if (!(session->bits & SESSION_AUDIT))
+		return RC_H(3, TPM_RC_TYPE);
+	TRY(attest_begin(t, signer, TPM_ST_ATTEST_SESSION_AUDIT, &in->qualifyingData, &attest));
+	attest.attested.sessionAudit.exclusiveSession = t->exclusive == in->sessionHandle;
+	attest.attested.sessionAudit.sessionDigest = session->auditDigest;
+	return attest_finish(t, signer, &in->inScheme, &attest, &out->auditInfo, &out->signature);
+}
+
+/* 18.6: what audited commands have done since this was last signed. */
+COMMAND_BODY(GetCommandAuditDigest)
+{
+	const struct tpm_object *signer;
+	TPMS_COMMAND_AUDIT_INFO *info;
+	TPMS_ATTEST attest;
+
+	TRY(attest_signer(t, in->signHandle, 2, &in->inScheme, 2, &signer));
+	TRY(attest_begin(t, signer, TPM_ST_ATTEST_COMMAND_AUDIT, &in->qualifyingData, &attest));
+	info = &attest.attested.commandAudit;
+	info->auditCounter = t->audit.counter;
+	info->digestAlg = t->audit.hashAlg;
+	info->auditDigest = t->audit.digest;
+	TRY(audit_commands_digest(t, &info->commandDigest));
+	TRY(attest_finish(t, signer, &in->inScheme, &attest, &out->auditInfo, &out->signature));
+	if (signer)
+		audit_clear(t);
+	return TPM_RC_SUCCESS;
+}
+
 /* 18.7: time and clock, which only the privacy administrator may see unshifted. */
 COMMAND_BODY(GetTime)
 {

@@ -229,6 +229,10 @@ static const struct {
 	{TPM_CC_NV_Certify, "signature", RANDOM},
 	{TPM_CC_GetTime, "timeInfo", ANYTHING},
 	{TPM_CC_GetTime, "signature", RANDOM},
+	{TPM_CC_GetSessionAuditDigest, "auditInfo", ANYTHING},
+	{TPM_CC_GetSessionAuditDigest, "signature", RANDOM},
+	{TPM_CC_GetCommandAuditDigest, "auditInfo", ANYTHING},
+	{TPM_CC_GetCommandAuditDigest, "signature", RANDOM},
 	{TPM_CC_ContextSave, "context", ANYTHING},
 	{TPM_CC_ReadClock, "currentTime", ANYTHING}, /* time.c */
 	{TPM_CC_GetCapability, "capabilityData", ANYTHING},

@@ -1,7 +1,9 @@
-/* Chapters 18 and 31.16: what the TPMs attest, compared by what it says. */
+/* Chapters 18, 21 and 31.16: what the TPMs attest, compared by what it says. */
 #include "world.h"
 
 #include <stdarg.h>
+
+#define NOT_A_CODE 0x1FE
 
 static bool unpack(const TPM2B_ATTEST *bytes, TPMS_ATTEST *attest)
 {
@@ -44,6 +46,11 @@ static void same_attest(struct world *w, const char *what, const TPM2B_ATTEST *a
 	case TPM_ST_ATTEST_CERTIFY:
 		compare_value(w, name, &type_TPMS_CERTIFY_INFO, &x.attested.certify,
 			      &y.attested.certify, values);
+		break;
+	case TPM_ST_ATTEST_SESSION_AUDIT:
+		snprintf(name, sizeof name, "%s: exclusiveSession", what);
+		compare_value(w, name, &type_TPMI_YES_NO, &x.attested.sessionAudit.exclusiveSession,
+			      &y.attested.sessionAudit.exclusiveSession, true);
 		break;
 	case TPM_ST_ATTEST_TIME:
 		compare_time(w, name, &x.attested.time.time, &y.attested.time.time);
@@ -151,7 +158,89 @@ static void get_time(struct world *w)
 		same_attest(w, "GetTime", &out[NATIVE]->timeInfo, &out[OTHER]->timeInfo, true);
 }
 
+/* ---- audit: what each says is held against what was computed for it ---- */
+
+static TPM_CC pick_code(struct world *w)
+{
+	return chance(w, 8) ? PICK(w, 0, 0x10, NOT_A_CODE, TPM_CC_Shutdown,
+				   TPM_CC_SetCommandCodeAuditStatus, 0xFFFFFFFF)
+			    : commands[pick(w, (uint32_t)command_count)]->code;
+}
+
+static void pick_codes(struct world *w, TPML_CC *list, uint32_t most)
+{
+	list->count = pick(w, most + 1);
+	for (uint32_t i = 0; i < list->count; i++)
+		list->commandCodes[i] = pick_code(w);
+}
+
+static void set_audit_status(struct world *w)
+{
+	bool change = chance(w, 25);
+	BEGIN(w, SetCommandCodeAuditStatus);
+
+	use_hierarchy(w, &p, 0, PICK(w, TPM_RH_OWNER, TPM_RH_PLATFORM));
+	in->auditAlg = change ? pick_hash(w) : TPM_ALG_NULL;
+	if (!change || chance(w, 10)) {
+		pick_codes(w, &in->setList, 25);
+		pick_codes(w, &in->clearList, 5);
+	}
+	pair_run(w, &p);
+}
+
+static void command_audit(struct world *w)
+{
+	BEGIN(w, GetCommandAuditDigest);
+
+	use_hierarchy(w, &p, 0, TPM_RH_ENDORSEMENT);
+	if (chance(w, 40))
+		pick_signer(w, &p, 1);
+	pick_data(w, &in->qualifyingData);
+	in->inScheme = scheme_for(w, &p, 1);
+	if (pair_run(w, &p))
+		return;
+	same_attest(w, "GetCommandAuditDigest", &out[NATIVE]->auditInfo, &out[OTHER]->auditInfo,
+		    true);
+	EACH_SIDE (s) {
+		static TPMS_ATTEST a;
+
+		if (unpack(&out[s]->auditInfo, &a) && !w->differs)
+			audit_check(w, s, &a.attested.commandAudit);
+	}
+}
+
+static void session_audit(struct world *w)
+{
+	struct world_session *session = pick_session(w, TPM_SE_HMAC);
+	BEGIN(w, GetSessionAuditDigest);
+
+	if (!session)
+		return;
+	use_hierarchy(w, &p, 0, TPM_RH_ENDORSEMENT);
+	if (chance(w, 40))
+		pick_signer(w, &p, 1);
+	use_session(&p, 2, session);
+	pick_data(w, &in->qualifyingData);
+	in->inScheme = scheme_for(w, &p, 1);
+	if (pair_run(w, &p))
+		return;
+	same_attest(w, "GetSessionAuditDigest", &out[NATIVE]->auditInfo, &out[OTHER]->auditInfo,
+		    true);
+	EACH_SIDE (s) {
+		static TPMS_ATTEST a;
+
+		if (unpack(&out[s]->auditInfo, &a) && !w->differs)
+			audit_check_session(w, s, &a.attested.sessionAudit, session);
+	}
+}
+
 const struct operation operations_attest[] = {
-	{"quote", 14, quote},      {"certify", 10, certify}, {"nv-certify", 8, nv_certify},
-	{"get-time", 5, get_time}, {NULL, 0, NULL},
+	{"quote", 14, quote},
+	{"certify", 10, certify},
+	{"nv-certify", 8, nv_certify},
+	{"get-time", 5, get_time},
+	{"set-audit-status", 6, set_audit_status},
+	{"command-audit", 8, command_audit},
+	{"session-audit", 8, session_audit},
+	{NULL, 0, NULL},
 };

@@ -385,6 +385,17 @@ static void capability_presence(struct world *w)
 		   PICK(w, 1, 2, 30));
 }
 
+/* The counter is not the same after TPM2_Clear: docs/differences.md. */
+static void capability_audit(struct world *w)
+{
+	if (chance(w, 60))
+		capability(w, TPM_CAP_AUDIT_COMMANDS,
+			   PICK(w, 0, 0x11F, 0x140, 0x144, 0x17B, 0x19F, 0x200),
+			   PICK(w, 1, 2, 10, 254));
+	else if (w->audit[NATIVE].counter == w->audit[OTHER].counter)
+		capability(w, TPM_CAP_TPM_PROPERTIES, TPM_PT_AUDIT_COUNTER_0, 2);
+}
+
 static void capability_wrong(struct world *w)
 {
 	capability(w, PICK(w, TPM_CAP_ACT, 11, 0xFF, TPM_CAP_HANDLES),
@@ -442,6 +453,7 @@ const struct operation operations_power[] = {
 	{"capability-variable", 8, capability_variable},
 	{"capability-policies", 3, capability_policies},
 	{"capability-presence", 3, capability_presence},
+	{"capability-audit", 4, capability_audit},
 	{"capability-wrong", 2, capability_wrong},
 	{"test-parms", 4, test_parms},
 	{NULL, 0, NULL},

@@ -423,6 +423,8 @@ static tpm_rc run_side(struct world *w, struct pair *p, enum side s, const uint8
 	if (w->corrupt && s == NATIVE && p->command->code == TPM_CC_PCR_Read && rc == 0)
 		r->response[r->response_len - 1] ^= 1;
 	memset(&p->out[s], 0, sizeof p->out[s]);
+	if (rc == 0)
+		audit_note(w, p, s);
 	return p->mangled && rc == 0
 		       ? rc
 		       : response_decode(p->command, r->response, r->response_len, p->sessions[s],

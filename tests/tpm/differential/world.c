@@ -295,6 +295,7 @@ void world_begin(struct world *w)
 	w->rig[NATIVE] = rig_new(&cvtpm_engine_native);
 	w->rig[OTHER] = rig_new(&cvtpm_engine_libtpms);
 	w->clock_at = time_now_ms();
+	audit_begin_world(w);
 	same_settings(w);
 }
 

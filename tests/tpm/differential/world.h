@@ -87,6 +87,17 @@ struct world_session {
 	struct client_session s[SIDES];
 	TPM2B_NAME bound[SIDES];
 	TPM2B_AUTH bound_auth;
+	TPM2B_DIGEST audit[SIDES]; /* empty: it has not audited */
+};
+
+/* Command audit, as it must be. */
+struct world_audit {
+	TPM_ALG_ID alg;
+	uint64_t counter;
+	TPM2B_DIGEST digest;
+	bool unknown; /* the digest is not empty, but another one */
+	bool kept;    /* TPM2_Shutdown(STATE) came last */
+	bool chosen[0x200];
 };
 
 struct world_index {
@@ -123,6 +134,7 @@ struct world {
 	uint16_t numbers[MAX_NUMBERS]; /* of ephemeral keys, on both sides */
 	unsigned numbers_made;
 	TPM2B_AUTH owner, endorsement, platform, lockout; /* authValues */
+	struct world_audit audit[SIDES], told[SIDES];     /* as it was when it was asked for */
 	bool policies[4];  /* the hierarchy has the common policy: in the order above */
 	unsigned guests;   /* transient objects that are not among the keys */
 	bool stale;        /* keys and indices may be gone: look again */
@@ -327,6 +339,16 @@ TPM2B_DIGEST digest_of_bytes(TPM_ALG_ID alg, const void *data, size_t len);
 TPM2B_NAME name_of_public(const TPMT_PUBLIC *public);
 TPM2B_NAME name_of_index(const TPMS_NV_PUBLIC *public);
 TPM2B_NAME name_of_handle(TPM_HANDLE handle);
+
+/* ---- auditing (audit.c) ---- */
+
+void audit_begin_world(struct world *w);
+/** A command has succeeded; its answer lies in the rig as it came. */
+void audit_note(struct world *w, struct pair *p, enum side s);
+/** Does TPM2_GetCommandAuditDigest, the last command, say what it must? */
+void audit_check(struct world *w, enum side s, const TPMS_COMMAND_AUDIT_INFO *info);
+void audit_check_session(struct world *w, enum side s, const TPMS_SESSION_AUDIT_INFO *info,
+			 const struct world_session *session);
 
 /* ---- comparing (compare.c) ---- */
 
