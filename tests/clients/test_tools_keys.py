@@ -2,6 +2,7 @@
 import hashlib
 import hmac
 import os
+import re
 import sys
 
 import pytest
@@ -397,6 +398,62 @@ def test_certificates_of_the_tpm_are_signed_over_what_they_say(tools, kind, sche
     tools("quote -Q -c ak -l sha256:0,16 -q 1122334455 -m attest -s sig -f plain -o pcrs")
     values = bytes(32) + hashlib.sha256(bytes(32) + hashlib.sha256(b"what the index holds").digest()).digest()
     signed(0x18, hashlib.sha256(values).digest(), bytes.fromhex("1122334455"))
+
+
+def audited(digest, command, parameters, answer=b"", names=b""):
+    """A SHA-256 audit digest after one more command, by its code, the names of its handles and its parameters."""
+    code = command.to_bytes(4, "big")
+    return hashlib.sha256(digest + hashlib.sha256(code + names + parameters).digest() +
+                          hashlib.sha256(bytes(4) + code + answer).digest()).digest()
+
+
+def attestation_key(tools):
+    primary(tools, hierarchy="e")
+    tools(f"create -Q -C primary -G ecc256:ecdsa:null -a {SIGNING}|restricted -u ak.pub -r ak.priv")
+    tools("load -Q -C primary -u ak.pub -r ak.priv -c ak")
+    tools("readpublic -Q -c ak -f pem -o ak.pem")
+
+
+def signed_audit(tools, what):
+    """What `attest` says of audit, behind the firmware's version; it is signed by the AK."""
+    verify(tools, "sha256", "sig", "attest", "ak.pem")
+    attest = tools.read("attest")
+    assert attest[:6] == b"\xffTCG\x80" + bytes([what])
+    start = attest.index(bytes.fromhex("00051122334455")) + 7 + 17 + 8
+    return attest[start:]
+
+
+def test_audited_commands_are_those_that_were_sent(tools):
+    attestation_key(tools)
+    digest_of_them = "getcommandauditdigest -Q -c ak -g sha256 -q 1122334455 -m attest -s sig -f plain"
+    tools("setcommandauditstatus -Q TPM2_CC_StirRandom")  # two commands, of which the first sets the hash, SHA-256
+    digest = audited(bytes(32), 0x140, bytes.fromhex("000B 00000001 00000146 00000000"), names=bytes.fromhex("40000001"))
+    for i in range(3):
+        tools.write("data", bytes([i]) * 20)
+        tools("stirrandom -Q data")
+        digest = audited(digest, 0x146, b"\0\x14" + bytes([i]) * 20)
+    tools("getrandom -Q 8 -o random")  # is not audited
+    commands = hashlib.sha256(bytes.fromhex("00000140 00000146")).digest()
+    counter = (1).to_bytes(8, "big") + b"\0\x0b"
+    tools(digest_of_them)
+    assert signed_audit(tools, 0x15) == counter + b"\0\x20" + digest + b"\0\x20" + commands
+    tools(digest_of_them)  # a signature ends it
+    assert signed_audit(tools, 0x15) == counter + b"\0\0" + b"\0\x20" + commands
+    assert re.search(r"AUDIT_COUNTER_1: 0x1\b", tools("getcap properties-variable"))
+    tools("setcommandauditstatus -Q -c TPM2_CC_StirRandom")
+    tools(digest_of_them)
+    assert signed_audit(tools, 0x15).endswith(b"\0\x20" + hashlib.sha256(bytes.fromhex("00000140")).digest())
+
+
+def test_a_session_audits_what_it_was_used_for(direct):
+    attestation_key(direct)
+    direct("startauthsession -Q -S session --audit-session")
+    digest = bytes(32)
+    for _ in range(2):
+        direct("getrandom -Q 8 -S session -o random")
+        digest = audited(digest, 0x17B, b"\0\x08", b"\0\x08" + direct.read("random"))
+    direct("getsessionauditdigest -Q -c ak -g sha256 -q 1122334455 -m attest -s sig -f plain -S session")
+    assert signed_audit(direct, 0x16)[1:] == b"\0\x20" + digest
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecc"])
