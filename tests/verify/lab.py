@@ -207,6 +207,8 @@ class Lab:
         r[0x2A0:0x2E8], r[0x2E8:0x330] = (n.to_bytes(72, "little") for n in rs)
         for at, value in o.get("poke_unsigned", {}).items():
             r[at] = value
+        for at, mask in o.get("flip_unsigned", {}).items():  # where what is there was drawn by lot
+            r[at] ^= mask
         return bytes(r)
 
     def crl(self, serials=(), key=None, days=(-1, 30), extra=b""):

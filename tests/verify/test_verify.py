@@ -271,7 +271,7 @@ FAULTS = [
     ("product", dict(ask_cn="SEV-Genoa")),
     ("certificate-tcb", dict(reported=bytes([3]) + TCB[1:])), ("certificate-tcb", dict(reported=TCB[:7] + b"\xda")),
     ("chip-id", dict(chip=bytes([1]) * 64)), ("chip-id", dict(product="Turin", chip=bytes([1]) * 64)),
-    ("signature", dict(wrong_key=True)), ("signature", dict(poke_unsigned={0x2A0: 0})), ("signature", dict(poke_unsigned={0x90: 0})),
+    ("signature", dict(wrong_key=True)), ("signature", dict(flip_unsigned={0x2A0: 1})), ("signature", dict(flip_unsigned={0x90: 1})),
     ("signature", dict(curve=lab.ec.SECP256R1())), ("certificate", dict(curve=lab.ec.SECP256R1())),
     ("report-version", dict(version=1)), ("report-version", dict(version=6)),
     ("report-reserved", dict(poke={0x4C: 1})), ("report-reserved", dict(poke={0x1EB: 1})), ("report-reserved", dict(poke={0x1EF: 8})),
