@@ -20,10 +20,13 @@ bool presence_required(struct tpm *t, const struct command *command)
 	       (command->flags & CC_PP && command_set_has(&t->pp_commands, command->code));
 }
 
-void presence_require(struct tpm *t, TPM_CC code, bool required)
+void presence_choose(struct tpm *t, const TPML_CC *list, bool required)
 {
-	const struct command *command = command_find(code);
+	CHANGE(t, t->pp_commands);
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct command *command = command_find(list->commandCodes[i]);
 
-	if (command && command->flags & CC_PP)
-		command_set_put(&t->pp_commands, code, required);
+		if (command && command->flags & CC_PP)
+			command_set_put(&t->pp_commands, command->code, required);
+	}
 }

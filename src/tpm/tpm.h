@@ -241,8 +241,8 @@ tpm_rc policy_check(struct tpm *t, const struct frame_session *fs, enum role rol
 bool presence_asserted(struct tpm *t);
 /** Does the command want that where TPM_RH_PLATFORM authorises it? */
 bool presence_required(struct tpm *t, const struct command *command);
-/** That it does, or not; a code that may not be in the list is passed over. Notes nothing. */
-void presence_require(struct tpm *t, TPM_CC code, bool required);
+/** Chooses commands that do, or no longer; what may not be in the list is passed over. Undoable. */
+void presence_choose(struct tpm *t, const TPML_CC *list, bool required);
 
 /* ---- lockout.c (Part 1, 19.8) ---- */
 

@@ -182,3 +182,27 @@ TPM2B_DIGEST policy_digest(struct rig *r, TPM_HANDLE session)
 	OK(RIG_RUN(r, PolicyGetDigest, &in, &out));
 	return out.policyDigest;
 }
+
+TPMS_ATTEST attest_of(const TPM2B_ATTEST *blob, TPMI_ST_ATTEST type)
+{
+	struct reader reader = {blob->buffer, blob->size};
+	TPMS_ATTEST attest;
+
+	OK(type_read(&type_TPMS_ATTEST, &attest, &reader, false));
+	assert_int_equal(reader.left, 0);
+	assert_int_equal(attest.magic, TPM_GENERATED_VALUE);
+	assert_int_equal(attest.type, type);
+	return attest;
+}
+
+void is_signed_by(struct rig *r, const struct key *k, const TPM2B_ATTEST *blob,
+		  const TPMT_SIGNATURE *signature)
+{
+	struct VerifySignature_in in = {
+		.keyHandle = k->handle,
+		.digest = digest_of(signature->signature.any.hashAlg, blob->buffer, blob->size),
+		.signature = *signature};
+
+	rig_no_sessions(r);
+	OK(RIG_RUN(r, VerifySignature, &in, NULL));
+}

@@ -56,6 +56,12 @@ struct client_session bound_session(struct rig *r, TPM_SE type, TPM_HANDLE bind,
 				    const char *password);
 TPM2B_DIGEST policy_digest(struct rig *r, TPM_HANDLE session);
 
+/** The attestation in the blob, which must be one of that type and nothing else. */
+TPMS_ATTEST attest_of(const TPM2B_ATTEST *blob, TPMI_ST_ATTEST type);
+/** TPM2_VerifySignature says that the key has signed it; the rig has no sessions afterwards. */
+void is_signed_by(struct rig *r, const struct key *k, const TPM2B_ATTEST *blob,
+		  const TPMT_SIGNATURE *signature);
+
 /* rsa_vectors.c */
 #define VECTOR_MESSAGE "a message of some length"
 extern const uint8_t vector_n[256], vector_p[128], vector_rsassa[256], vector_rsapss[256],

@@ -13,31 +13,6 @@ static struct key attestation_key(struct rig *r, TPM_HANDLE hierarchy)
 	return make_primary(r, hierarchy, &t, "");
 }
 
-/* The attestation in the blob, which must be it and nothing else. */
-static TPMS_ATTEST parsed(const TPM2B_ATTEST *blob, TPMI_ST_ATTEST type)
-{
-	struct reader reader = {blob->buffer, blob->size};
-	TPMS_ATTEST attest;
-
-	assert_int_equal(type_read(&type_TPMS_ATTEST, &attest, &reader, false), 0);
-	assert_int_equal(reader.left, 0);
-	assert_int_equal(attest.magic, TPM_GENERATED_VALUE);
-	assert_int_equal(attest.type, type);
-	return attest;
-}
-
-static void is_signed_by(struct rig *r, const struct key *k, const TPM2B_ATTEST *blob,
-			 const TPMT_SIGNATURE *signature)
-{
-	struct VerifySignature_in in = {
-		.keyHandle = k->handle,
-		.digest = digest_of(signature->signature.any.hashAlg, blob->buffer, blob->size),
-		.signature = *signature};
-
-	rig_no_sessions(r);
-	OK(RIG_RUN(r, VerifySignature, &in, NULL));
-}
-
 static void same_name(const TPM2B_NAME *a, const TPM2B_NAME *b)
 {
 	assert_int_equal(a->size, b->size);
@@ -76,7 +51,7 @@ static void quote_says_what_it_should(void **state)
 
 	OK(RIG_RUN(r, Quote, &in, &out));
 	is_signed_by(r, &k, &out.quoted, &out.signature);
-	a = parsed(&out.quoted, TPM_ST_ATTEST_QUOTE);
+	a = attest_of(&out.quoted, TPM_ST_ATTEST_QUOTE);
 	same_name(&a.qualifiedSigner, &qn);
 	assert_int_equal(a.extraData.size, 5);
 	assert_memory_equal(a.extraData.buffer, "nonce", 5);
@@ -102,7 +77,7 @@ static void quote_selects_what_exists(void **state)
 	in.PCRselect.pcrSelections[1] = (TPMS_PCR_SELECTION){TPM_ALG_SHA512, {3, {1, 0, 0}}};
 	OK(RIG_RUN(r, Quote, &in, &out));
 	is_signed_by(r, &k, &out.quoted, &out.signature);
-	a = parsed(&out.quoted, TPM_ST_ATTEST_QUOTE);
+	a = attest_of(&out.quoted, TPM_ST_ATTEST_QUOTE);
 	assert_int_equal(a.attested.quote.pcrDigest.size, 48);
 	assert_int_equal(a.attested.quote.pcrSelect.count, 2);
 	if (!on_libtpms(r)) /* has a bank of SHA-512 */
@@ -167,7 +142,7 @@ static void certify_names_the_object(void **state)
 
 	OK(RIG_RUN(r, Certify, &in, &out));
 	is_signed_by(r, &k, &out.certifyInfo, &out.signature);
-	a = parsed(&out.certifyInfo, TPM_ST_ATTEST_CERTIFY);
+	a = attest_of(&out.certifyInfo, TPM_ST_ATTEST_CERTIFY);
 	same_name(&a.attested.certify.name, &object.name);
 	same_name(&a.attested.certify.qualifiedName, &qn);
 	public = load_public(r, &object.public, TPM_RH_OWNER);
@@ -214,7 +189,7 @@ static void null_signer_gives_a_null_signature(void **state)
 
 	OK(RIG_RUN(r, Certify, &in, &out));
 	assert_int_equal(out.signature.sigAlg, TPM_ALG_NULL);
-	a = parsed(&out.certifyInfo, TPM_ST_ATTEST_CERTIFY);
+	a = attest_of(&out.certifyInfo, TPM_ST_ATTEST_CERTIFY);
 	same_name(&a.qualifiedSigner, &null_name);
 	same_name(&a.attested.certify.name, &k.name);
 }
@@ -239,7 +214,7 @@ static void certify_creation_checks_the_ticket(void **state)
 	in.creationTicket = made.creationTicket;
 	OK(RIG_RUN(r, CertifyCreation, &in, &out));
 	is_signed_by(r, &k, &out.certifyInfo, &out.signature);
-	a = parsed(&out.certifyInfo, TPM_ST_ATTEST_CREATION);
+	a = attest_of(&out.certifyInfo, TPM_ST_ATTEST_CREATION);
 	same_name(&a.attested.creation.objectName, &made.name);
 	assert_memory_equal(a.attested.creation.creationHash.buffer, made.creationHash.buffer, 32);
 	in.creationHash.buffer[0] ^= 1;
@@ -262,7 +237,7 @@ static TPMS_ATTEST get_time(struct rig *r, TPM_HANDLE key)
 	struct GetTime_out out;
 
 	OK(RIG_RUN(r, GetTime, &in, &out));
-	return parsed(&out.timeInfo, TPM_ST_ATTEST_TIME);
+	return attest_of(&out.timeInfo, TPM_ST_ATTEST_TIME);
 }
 
 /* 18.1, 18.7: to keys of the owner the counters are shown shifted, by the same amount as

@@ -90,29 +90,6 @@ static TPM2B_DIGEST digest_of_codes(TPM_ALG_ID alg, const TPM_CC *codes, size_t 
 
 /* ---- what the TPM says ---- */
 
-static TPMS_ATTEST parsed(const TPM2B_ATTEST *blob, TPMI_ST_ATTEST type)
-{
-	struct reader reader = {blob->buffer, blob->size};
-	TPMS_ATTEST attest;
-
-	OK(type_read(&type_TPMS_ATTEST, &attest, &reader, false));
-	assert_int_equal(reader.left, 0);
-	assert_int_equal(attest.magic, TPM_GENERATED_VALUE);
-	assert_int_equal(attest.type, type);
-	return attest;
-}
-
-static void is_signed_by(struct rig *r, const struct key *k, const TPM2B_ATTEST *blob,
-			 const TPMT_SIGNATURE *signature)
-{
-	struct VerifySignature_in in = {
-		.keyHandle = k->handle,
-		.digest = digest_of(signature->signature.any.hashAlg, blob->buffer, blob->size),
-		.signature = *signature};
-
-	OK(RIG_RUN(r, VerifySignature, &in, NULL));
-}
-
 /* TPM2_GetCommandAuditDigest without a signature, which changes nothing. */
 static TPMS_COMMAND_AUDIT_INFO audit_now(struct rig *r)
 {
@@ -123,7 +100,7 @@ static TPMS_COMMAND_AUDIT_INFO audit_now(struct rig *r)
 
 	OK(RIG_RUN(r, GetCommandAuditDigest, &in, &out));
 	assert_int_equal(out.signature.sigAlg, TPM_ALG_NULL);
-	return parsed(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT).attested.commandAudit;
+	return attest_of(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT).attested.commandAudit;
 }
 
 static void audit_is(struct rig *r, uint64_t counter, const TPM2B_DIGEST *digest)
@@ -394,7 +371,7 @@ static void signing_clears_the_digest(void **state)
 	expect(r, TPM_ALG_SHA256, NULL, &want);
 	OK(RIG_RUN(r, GetCommandAuditDigest, &in, &out));
 	is_signed_by(r, &k, &out.auditInfo, &out.signature);
-	a = parsed(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT);
+	a = attest_of(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT);
 	assert_int_equal(a.extraData.size, 5);
 	assert_memory_equal(a.extraData.buffer, "nonce", 5);
 	assert_int_equal(a.attested.commandAudit.auditCounter, 1);
@@ -408,7 +385,7 @@ static void signing_clears_the_digest(void **state)
 	want = empty;
 	expect(r, TPM_ALG_SHA256, NULL, &want);
 	OK(RIG_RUN(r, GetCommandAuditDigest, &in, &out));
-	a = parsed(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT);
+	a = attest_of(&out.auditInfo, TPM_ST_ATTEST_COMMAND_AUDIT);
 	assert_int_equal(a.attested.commandAudit.auditCounter, 2);
 	same_digest(&a.attested.commandAudit.auditDigest, &want);
 	want = empty;
@@ -480,7 +457,7 @@ static TPMS_SESSION_AUDIT_INFO session_audit(struct rig *r, TPM_HANDLE session)
 
 	OK(RIG_RUN(r, GetSessionAuditDigest, &in, &out));
 	assert_int_equal(out.signature.sigAlg, TPM_ALG_NULL);
-	return parsed(&out.auditInfo, TPM_ST_ATTEST_SESSION_AUDIT).attested.sessionAudit;
+	return attest_of(&out.auditInfo, TPM_ST_ATTEST_SESSION_AUDIT).attested.sessionAudit;
 }
 
 static void a_session_tells_what_it_audited(void **state)
@@ -547,7 +524,7 @@ static void a_session_that_audits_its_own_digest(void **state)
 		}
 		OK(RIG_RUN(r, GetSessionAuditDigest, &in, &out));
 		s[2].nonceTPM = r->sessions[2].nonceTPM;
-		a = parsed(&out.auditInfo, TPM_ST_ATTEST_SESSION_AUDIT);
+		a = attest_of(&out.auditInfo, TPM_ST_ATTEST_SESSION_AUDIT);
 		same_digest(&a.attested.sessionAudit.sessionDigest, &want);
 		/* VerifySignature below took it away */
 		assert_int_equal(a.attested.sessionAudit.exclusiveSession, i == 1);

@@ -230,27 +230,41 @@ static void a_running_tpm_that_is_taken_away(void **state)
 	rig_free(copy);
 }
 
+/* What TPM2_Shutdown(STATE) kept, and the permanent state beside it. */
+static void shut_down_and_save(struct rig *r)
+{
+	OK(shut_down(r, TPM_SU_STATE));
+	r->engine->power_off(r->tpm);
+	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
+	saved_len = save_blob(r, CVTPM_BLOB_SAVED, saved);
+}
+
+/* It goes on from there, with PCR 7 as it was. */
+static void resumes(struct rig *copy, const uint8_t *bytes, size_t len, const TPM2B_DIGEST *pcr)
+{
+	TPM2B_DIGEST there;
+
+	OK(load_blob(copy, CVTPM_BLOB_SAVED, bytes, len));
+	OK(copy->engine->power_on(copy->tpm));
+	OK(rig_startup(copy, TPM_SU_STATE));
+	there = rig_read_pcr(copy, 7);
+	assert_memory_equal(there.buffer, pcr->buffer, 32);
+}
+
 static void what_shutdown_saved_moves(void **state)
 {
 	struct rig *r = *state, *copy;
-	TPM2B_DIGEST pcr, there;
 	size_t len = sizeof blob;
+	TPM2B_DIGEST pcr;
 
 	persist(r);
 	rig_extend_pcr(r, 7);
 	pcr = rig_read_pcr(r, 7);
 	RC(r->engine->save_state(r->tpm, CVTPM_BLOB_SAVED, blob, &len), CVTPM_ERR_NOT_FOUND);
-	OK(shut_down(r, TPM_SU_STATE));
-	r->engine->power_off(r->tpm);
-	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
-	saved_len = save_blob(r, CVTPM_BLOB_SAVED, saved);
+	shut_down_and_save(r);
 
 	copy = other_tpm();
-	OK(load_blob(copy, CVTPM_BLOB_SAVED, saved, saved_len));
-	OK(copy->engine->power_on(copy->tpm));
-	OK(rig_startup(copy, TPM_SU_STATE));
-	there = rig_read_pcr(copy, 7);
-	assert_memory_equal(there.buffer, pcr.buffer, 32);
+	resumes(copy, saved, saved_len, &pcr);
 	rig_free(copy);
 
 	/* taken away, it cannot be resumed: as if it had not been saved */
@@ -411,18 +425,11 @@ static void states_of_the_first_version(void **state)
 	assert_memory_equal(there.buffer, pcr.buffer, 32);
 	rig_free(copy);
 
-	OK(shut_down(r, TPM_SU_STATE));
-	r->engine->power_off(r->tpm);
-	permanent_len = save_blob(r, CVTPM_BLOB_PERMANENT, permanent);
-	saved_len = save_blob(r, CVTPM_BLOB_SAVED, saved);
+	shut_down_and_save(r);
 	at = value_at(saved, 11) + 2;
 	len = as_version_1(saved, saved_len, size_of(&type_tpm_saved, saved + at, saved_len - at));
 	copy = other_tpm();
-	OK(load_blob(copy, CVTPM_BLOB_SAVED, blob, len));
-	OK(copy->engine->power_on(copy->tpm));
-	OK(rig_startup(copy, TPM_SU_STATE));
-	there = rig_read_pcr(copy, 7);
-	assert_memory_equal(there.buffer, pcr.buffer, 32);
+	resumes(copy, blob, len, &pcr);
 	has_new_ephemeral_keys(copy, &made);
 	rig_free(copy);
 }

@@ -5,11 +5,8 @@
  * not be in the list is passed over, and what is in both leaves it. */
 COMMAND_BODY(PP_Commands)
 {
-	CHANGE(t, t->pp_commands); /* once: a list may name one command many times */
+	presence_choose(t, &in->setList, true);
+	presence_choose(t, &in->clearList, false);
 	DIRTY(t, RECORD_PRESENCE);
-	for (uint32_t i = 0; i < in->setList.count; i++)
-		presence_require(t, in->setList.commandCodes[i], true);
-	for (uint32_t i = 0; i < in->clearList.count; i++)
-		presence_require(t, in->clearList.commandCodes[i], false);
 	return TPM_RC_SUCCESS;
 }
